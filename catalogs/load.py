@@ -1,0 +1,110 @@
+"""Catalogs by name (those that come with the package) or by path (your own)."""
+
+import hashlib
+from dataclasses import dataclass, fields
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from catalogs.errors import CatalogError
+from catalogs.files import read_weight_files
+from catalogs.names import unknown_name
+from catalogs.records import Catalog, Score, WeightFile
+from catalogs.scores import read_scores
+from catalogs.table import Row, read_rows
+
+_SHOWN = 20
+_SCORE_COLUMNS = [field.name for field in fields(Score)]
+_CATALOG_COLUMNS = list(dict.fromkeys([*(field.name for field in fields(WeightFile)), *_SCORE_COLUMNS]))
+_OWN = "a catalog of your own is a .csv file or a folder with a catalog.csv, given by its path"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A catalog's CSV file, the scores file that may be beside it, and the folder that paths are relative to."""
+
+    name: str
+    catalog: Traversable
+    scores: Traversable
+    folder: Path
+
+
+def catalog_names() -> tuple[str, ...]:
+    """Names of the catalogs that come with the package, sorted."""
+    folders = resources.files("catalogs").iterdir()
+    return tuple(sorted(folder.name for folder in folders if (folder / "catalog.csv").is_file()))
+
+
+def load_catalog(name_or_path: str | Path) -> Catalog:
+    """Read a catalog and check every row of it.
+
+    Args:
+        name_or_path: A name out of `catalog_names()`, or the path of a CSV file or of a folder with a
+            `catalog.csv`. A bare name means the catalog that comes with the package, if there is one; `./name` and
+            `Path` objects are always paths.
+
+    Returns:
+        The catalog, complete and valid. Files of `path:` models need not exist.
+
+    Raises:
+        CatalogError: There is no such catalog, or something is wrong in it; then the message lists what is wrong
+            in all rows, with file and line.
+    """
+    place = _find(name_or_path)
+    problems: list[str] = []
+    text, rows = _read(place.catalog, _CATALOG_COLUMNS, problems)
+    scores_text, scores_rows = "", list[Row]()
+    if place.scores.is_file():
+        scores_text, scores_rows = _read(place.scores, _SCORE_COLUMNS, problems)
+    if not rows and not problems:
+        problems.append(f"{place.catalog.name}: is an empty catalog; need at least one row with a model")
+
+    files = read_weight_files(rows, place.folder)
+    scores = read_scores(rows, scores_rows, files)
+    if problems:
+        raise CatalogError(_listing(place.name, problems))
+    digest = hashlib.sha256("\0".join([text, scores_text]).encode())
+    return Catalog(name=place.name, version=digest.hexdigest()[:12], files=tuple(files), scores=tuple(scores))
+
+
+def _find(name_or_path: str | Path) -> _Place:
+    text = str(name_or_path)
+    if isinstance(name_or_path, str) and text in catalog_names():
+        folder = resources.files("catalogs") / text
+        return _Place(text, folder / "catalog.csv", folder / "scores.csv", Path(str(folder)))
+    path = Path(name_or_path)
+    if path.name == "catalog.csv" and path.is_file():
+        path = path.parent
+    if path.is_dir():
+        if not (path / "catalog.csv").is_file():
+            raise CatalogError(f"the folder {text} holds no catalog.csv; {_OWN}")
+        return _Place(path.resolve().name, path / "catalog.csv", path / "scores.csv", path)
+    if path.is_file():
+        if path.suffix.lower() != ".csv":
+            raise CatalogError(f"{text} is not a .csv file; {_OWN}")
+        return _Place(path.stem, path, path.with_name(f"{path.stem}.scores.csv"), path.parent)
+    if isinstance(name_or_path, Path) or "/" in text or "\\" in text or path.suffix.lower() == ".csv":
+        raise CatalogError(f"no such file or folder: {text}; {_OWN}")
+    raise CatalogError(f"{unknown_name('catalog', text, catalog_names())}; {_OWN}")
+
+
+def _read(file: Traversable, columns: list[str], problems: list[str]) -> tuple[str, list[Row]]:
+    """Text and rows of a CSV file; the text with Unix line ends, so that its hash is the same on all systems."""
+    data = file.read_bytes()
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        problems.append(
+            f"{file.name}:{line}: is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8"
+        )
+        return "", []
+    return text, read_rows(text, file.name, columns, problems)
+
+
+def _listing(name: str, problems: list[str]) -> str:
+    count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+    lines = [f"catalog {name}: {count}", *problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        lines.append(f"... and {len(problems) - _SHOWN} more")
+    return "\n  ".join(lines)

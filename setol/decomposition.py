@@ -1,0 +1,83 @@
+"""Squared singular values of weight matrices, through the Gram matrix of the smaller side.
+
+With W of shape N x M and N >= M, the eigenvalues of X = W^T W are the squared singular values (SETOL,
+arXiv 2507.17912, section 2, without its factor 1/N). The price of this fast way is resolution: a
+float64 Gram matrix knows eigenvalues down to max(N, M) 2^-52 times the largest; what lies below is
+set to exact zero.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from setol.entries import EntryAccumulator, EntryStatistics
+from setol.errors import SetolError
+from setol.gram import GramAccumulator, float64_row_chunks
+from setol.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decomposition:
+    """What is kept of a stack of matrices of one shape.
+
+    Attributes:
+        n_rows: N, the longer side.
+        n_cols: M, the shorter side.
+        evals: Squared singular values, shape (slices, M), ascending in each row, raw scale (no 1/N).
+        rank: Number of eigenvalues above the resolution, shape (slices,).
+        entries: Statistics of the entries of each matrix.
+    """
+
+    n_rows: int
+    n_cols: int
+    evals: NDArray[np.float64]
+    rank: NDArray[np.int64]
+    entries: EntryStatistics
+
+
+def decompose(matrices: torch.Tensor, *, device: torch.device | str = "cpu") -> Decomposition | Reason:
+    """Squared singular values and entry statistics of a stack of matrices, in float64.
+
+    Args:
+        matrices: Shape (slices, rows, columns), any real floating dtype; the longer of rows and columns
+            is taken as N. Neither a transpose nor a float64 copy of the whole is made.
+        device: Where the products and the eigenvalues are computed.
+
+    Returns:
+        The decomposition, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
+
+    Raises:
+        SetolError: The stack has not three axes, or one of them has length 0.
+    """
+    if matrices.ndim != 3 or 0 in matrices.shape:
+        raise SetolError(
+            f"need a stack of matrices of shape (slices, rows, columns), none of them 0; "
+            f"got shape {tuple(matrices.shape)}. A single matrix W goes in as W[None]."
+        )
+    if matrices.shape[1] < matrices.shape[2]:
+        matrices = matrices.mT
+    n_slices, n_rows, n_cols = matrices.shape
+    gram = GramAccumulator(n_slices, n_cols, device)
+    entries = EntryAccumulator(n_slices, device)
+    for rows in float64_row_chunks(matrices, device):
+        gram.add(rows)
+        entries.add(rows)
+    statistics = entries.statistics()
+    if not statistics.finite:
+        return Reason.NON_FINITE
+    evals = gram.eigenvalues().numpy()
+    resolved = evals > resolution(evals[:, -1:], n_rows)
+    evals[~resolved] = 0.0
+    return Decomposition(n_rows, n_cols, evals, resolved.sum(axis=1), statistics)
+
+
+def resolution(lambda_max: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
+    """Smallest eigenvalue a float64 Gram matrix resolves: max(N, M) 2^-52 lambda_max, in the scale given.
+
+    Args:
+        lambda_max: Largest eigenvalue of each matrix; rounding may have left it below 0.
+        n_rows: The longer side N of the matrices.
+    """
+    return np.maximum(n_rows * 2.0**-52 * lambda_max, 0.0)

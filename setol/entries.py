@@ -1,0 +1,80 @@
+"""Statistics of the entries of weight matrices: what a spectrum alone cannot tell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+CACHED_ENTRIES = 2**16
+"""Entries worked on at once: half a megabyte stays in a core's own cache, three times faster than memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryStatistics:
+    """Moments of the entries of each matrix of a stack; every field has shape (slices,), raw scale.
+
+    Attributes:
+        frobenius_sq: Sum of squares, which is also the sum of the eigenvalues of W^T W.
+        mean: Mean entry.
+        variance: Mean squared deviation from the mean.
+        kurtosis: Fourth standardized moment, 3 for Gaussian entries; NaN where the variance is 0.
+        max_abs: Largest absolute value; NaN or infinite as soon as one entry is.
+        zero_fraction: Share of entries that are exactly 0.
+    """
+
+    frobenius_sq: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    kurtosis: NDArray[np.float64]
+    max_abs: NDArray[np.float64]
+    zero_fraction: NDArray[np.float64]
+
+    @property
+    def finite(self) -> bool:
+        """Whether every entry is finite and its square still fits float64."""
+        return bool(np.isfinite(self.max_abs).all() and np.isfinite(self.frobenius_sq).all())
+
+
+class EntryAccumulator:
+    """Adds up power sums over row chunks of a stack of matrices, then gives their statistics.
+
+    The central moments come from raw power sums; they lose digits only where the mean is large
+    beside the spread, which in weights it is not.
+    """
+
+    def __init__(self, n_slices: int, device: torch.device | str) -> None:
+        self._powers = torch.zeros((4, n_slices), dtype=torch.float64, device=device)
+        self._max_square = torch.zeros(n_slices, dtype=torch.float64, device=device)
+        self._nonzero = torch.zeros(n_slices, dtype=torch.float64, device=device)
+        self._count = 0
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Take in a float64 chunk of shape (slices, rows, columns)."""
+        flat = rows.flatten(1)
+        for entries in flat.split(max(1, CACHED_ENTRIES // flat.shape[0]), dim=1):
+            powers = entries * entries
+            self._powers[0] += entries.sum(1)
+            self._powers[1] += powers.sum(1)
+            self._max_square = torch.maximum(self._max_square, powers.amax(1))
+            self._nonzero += torch.linalg.vector_norm(entries, 0, dim=1)
+            self._powers[2] += powers.mul_(entries).sum(1)
+            self._powers[3] += powers.mul_(entries).sum(1)
+        self._count += flat.shape[1]
+
+    def statistics(self) -> EntryStatistics:
+        """Statistics of all chunks taken in so far."""
+        powers = self._powers.cpu().numpy()
+        with np.errstate(all="ignore"):  # non-finite entries show as such in max_abs
+            first, second, third, fourth = powers / self._count
+            variance = np.maximum(second - first**2, 0.0)
+            central_fourth = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+            kurtosis = np.where(variance > 0, central_fourth / variance**2, np.nan)
+        return EntryStatistics(
+            frobenius_sq=powers[1],
+            mean=first,
+            variance=variance,
+            kurtosis=kurtosis,
+            max_abs=self._max_square.sqrt().cpu().numpy(),
+            zero_fraction=1.0 - self._nonzero.cpu().numpy() / self._count,
+        )

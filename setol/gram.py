@@ -1,0 +1,52 @@
+"""Gram matrices X = W^T W, one triangle of them, added up over row chunks."""
+
+from collections.abc import Iterator
+
+import torch
+
+CHUNK_BYTES = 4 * 2**20
+"""Size of a float64 row chunk: stays in cache for all that is computed on it, and is small beside any layer."""
+
+
+class GramAccumulator:
+    """Adds up the lower triangle of W^T W for a stack of matrices, then solves for its eigenvalues.
+
+    The symmetric solver reads one triangle only, so the products above the diagonal blocks are never
+    computed: 5/8 of the full product remain.
+    """
+
+    def __init__(self, n_slices: int, n_cols: int, device: torch.device | str) -> None:
+        self._gram = torch.zeros((n_slices, n_cols, n_cols), dtype=torch.float64, device=device)
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Take in a float64 chunk of shape (slices, rows, columns)."""
+        for start, stop in _column_blocks(rows.shape[2]):
+            self._gram[:, start:, start:stop].baddbmm_(rows[:, :, start:].mT, rows[:, :, start:stop])
+
+    def eigenvalues(self) -> torch.Tensor:
+        """Eigenvalues of each X, shape (slices, columns), ascending, raw scale, on the CPU."""
+        return torch.linalg.eigvalsh(self._gram, UPLO="L").cpu()
+
+
+def float64_row_chunks(matrices: torch.Tensor, device: torch.device | str) -> Iterator[torch.Tensor]:
+    """Yield all rows of a stack of matrices in order, in contiguous float64 chunks.
+
+    Args:
+        matrices: Shape (slices, rows, columns), any real dtype and strides.
+        device: Where the chunks are put.
+
+    Yields:
+        Chunks of shape (slices, some rows, columns).
+    """
+    n_slices, n_rows, n_cols = matrices.shape
+    step = max(1, CHUNK_BYTES // (8 * n_slices * n_cols))
+    for start in range(0, n_rows, step):
+        part = matrices[:, start : start + step]
+        yield part.to(device=device, dtype=torch.float64, memory_format=torch.contiguous_format)
+
+
+def _column_blocks(n_cols: int) -> Iterator[tuple[int, int]]:
+    """Cut the columns in 4; narrower blocks run too slowly to gain, and so do those of small matrices."""
+    n_blocks = 4 if n_cols >= 256 else 1
+    edges = [i * n_cols // n_blocks for i in range(n_blocks + 1)]
+    yield from zip(edges[:-1], edges[1:], strict=True)

@@ -1,0 +1,93 @@
+"""Scale, norm and rank of a spectrum: metrics that need no fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from setol.errors import SetolError
+from setol.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleMetrics:
+    """Norms and ranks of a spectrum, in the scale of the eigenvalues that were given; logs to base 10.
+
+    Attributes:
+        lambda_max: Largest eigenvalue, the squared spectral norm.
+        log_norm: log10 of the sum of the eigenvalues, the squared Frobenius norm.
+        log_spectral_norm: log10 of lambda_max.
+        stable_rank: Sum over maximum, in [1, n].
+        matrix_rank: Number of eigenvalues above 0 (the resolution has been applied before).
+        entropy: Shannon entropy of lambda / sum, divided by ln(matrix_rank): 0 for one eigenvalue, 1 for equal ones.
+    """
+
+    lambda_max: float
+    log_norm: float
+    log_spectral_norm: float
+    stable_rank: float
+    matrix_rank: int
+    entropy: float
+
+
+def scale_metrics(evals: NDArray[np.float64]) -> ScaleMetrics | Reason:
+    """Norms and ranks of a spectrum.
+
+    Args:
+        evals: Eigenvalues, shape (n,), zeros included, any order, any scale.
+
+    Returns:
+        The metrics, or `Reason.ZERO_MATRIX` where all eigenvalues are 0.
+
+    Raises:
+        SetolError: There are none, or one is negative or not finite.
+    """
+    check_spectrum(evals)
+    positive = evals[evals > 0]
+    if not len(positive):
+        return Reason.ZERO_MATRIX
+    lambda_max = float(positive.max())
+    relative_sum = float((positive / lambda_max).sum())
+    shares = positive / lambda_max / relative_sum
+    entropy = -float((shares * np.log(shares)).sum()) / np.log(len(positive)) if len(positive) > 1 else 0.0
+    return ScaleMetrics(
+        lambda_max=lambda_max,
+        log_norm=float(np.log10(lambda_max) + np.log10(relative_sum)),
+        log_spectral_norm=float(np.log10(lambda_max)),
+        stable_rank=relative_sum,
+        matrix_rank=len(positive),
+        entropy=entropy,
+    )
+
+
+def log_alpha_norm(evals: NDArray[np.float64], alpha: float) -> float:
+    """log10 of the sum of lambda^alpha, the Schatten norm ||X||_alpha^alpha, without overflow.
+
+    Args:
+        evals: Eigenvalues, shape (n,), zeros included, at least one positive, any scale.
+        alpha: Exponent of the power-law tail.
+
+    Raises:
+        SetolError: There is no positive eigenvalue, or one is negative or not finite.
+    """
+    check_spectrum(evals)
+    if not np.any(evals > 0):
+        raise SetolError("need at least one positive eigenvalue for the alpha norm; got only zeros.")
+    log_evals = np.log10(evals[evals > 0])
+    top = log_evals.max()
+    return float(alpha * top + np.log10((10.0 ** (alpha * (log_evals - top))).sum()))
+
+
+def check_spectrum(evals: NDArray[np.float64]) -> None:
+    """Refuse what is no spectrum.
+
+    Raises:
+        SetolError: Not one axis, no eigenvalue, or one that is negative or not finite.
+    """
+    if evals.ndim != 1 or not len(evals):
+        raise SetolError(f"need at least one eigenvalue, shape (n,); got shape {evals.shape}.")
+    bad = ~(np.isfinite(evals) & (evals >= 0))
+    if bad.any():
+        raise SetolError(
+            f"need finite eigenvalues of at least 0; got {np.count_nonzero(bad)} others, the first {evals[bad][0]}."
+        )
