@@ -35,7 +35,7 @@ class EffectiveCorrelationSpace:
 
 def trace_scale(evals: NDArray[np.float64]) -> float:
     """Factor that takes eigenvalues to the trace scale, n / sum: their mean becomes 1 (zeros counted in n)."""
-    return len(evals) / float(evals.sum())
+    return len(evals) / float(evals.sum(dtype=np.float64))
 
 
 def effective_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelationSpace | Reason:
@@ -73,5 +73,5 @@ def tail_trace_log(evals: NDArray[np.float64], lambda_min: float) -> float:
         evals: Eigenvalues, shape (n,), zeros included, any scale.
         lambda_min: Lower edge of the tail, above 0, in the same scale.
     """
-    tail = evals[evals >= lambda_min]
+    tail = evals[evals >= lambda_min].astype(np.float64)
     return float(np.log(tail).sum() + len(tail) * np.log(trace_scale(evals)))

@@ -1,5 +1,6 @@
 """Gram matrices X = W^T W, one triangle of them, added up over row chunks."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -42,11 +43,11 @@ def float64_row_chunks(matrices: torch.Tensor, device: torch.device | str) -> It
     step = max(1, CHUNK_BYTES // (8 * n_slices * n_cols))
     for start in range(0, n_rows, step):
         part = matrices[:, start : start + step]
-        yield part.to(device=device, dtype=torch.float64, memory_format=torch.contiguous_format)
+        yield part.to(device=device, dtype=torch.float64, memory_format=torch.contiguous_format).contiguous()
 
 
 def _column_blocks(n_cols: int) -> Iterator[tuple[int, int]]:
     """Cut the columns in 4; narrower blocks run too slowly to gain, and so do those of small matrices."""
     n_blocks = 4 if n_cols >= 256 else 1
     edges = [i * n_cols // n_blocks for i in range(n_blocks + 1)]
-    yield from zip(edges[:-1], edges[1:], strict=True)
+    return itertools.pairwise(edges)

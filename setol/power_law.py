@@ -52,9 +52,7 @@ class SmallSample:
     smallest_tail: int = 8
 
 
-def fit_power_law(
-    evals: NDArray[np.float64], *, small_sample: SmallSample | None = None
-) -> PowerLawFit | Reason:
+def fit_power_law(evals: NDArray[np.float64], *, small_sample: SmallSample | None = None) -> PowerLawFit | Reason:
     """Fit a power law to the tail of a spectrum, lambda_min included.
 
     Args:

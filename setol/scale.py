@@ -49,7 +49,8 @@ def scale_metrics(evals: NDArray[np.float64]) -> ScaleMetrics | Reason:
     lambda_max = float(positive.max())
     relative_sum = float((positive / lambda_max).sum())
     shares = positive / lambda_max / relative_sum
-    entropy = -float((shares * np.log(shares)).sum()) / np.log(len(positive)) if len(positive) > 1 else 0.0
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)  # a share too small for float64 adds 0
+    entropy = -float((shares * logs).sum() / np.log(len(positive))) if len(positive) > 1 else 0.0
     return ScaleMetrics(
         lambda_max=lambda_max,
         log_norm=float(np.log10(lambda_max) + np.log10(relative_sum)),

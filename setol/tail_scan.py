@@ -40,9 +40,7 @@ class TailChoice:
     distance: float
 
 
-def scan_tails(
-    log_evals: NDArray[np.float64], *, smallest_tail: int = 2, lost_degrees: int = 0
-) -> TailChoice | None:
+def scan_tails(log_evals: NDArray[np.float64], *, smallest_tail: int = 2, lost_degrees: int = 0) -> TailChoice | None:
     """Find the tail with the smallest Kolmogorov-Smirnov distance to its own power law.
 
     Args:

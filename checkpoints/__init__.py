@@ -1,0 +1,1 @@
+"""Weight files: fetched, opened safely, walked tensor by tensor, cut into matrices."""

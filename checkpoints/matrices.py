@@ -1,0 +1,58 @@
+"""From a tensor to the stacks of matrices in it, and tensors that are one and the same."""
+
+from collections.abc import Sequence
+
+import torch
+
+from checkpoints.parts import Part, TensorLayout, squeezed
+from checkpoints.tensors import Checkpoint
+
+_SAMPLE = 64
+"""Entries that must agree before two tensors are compared as a whole."""
+
+
+def matrix_stack(tensor: torch.Tensor, part: Part) -> torch.Tensor:
+    """The matrices of one part of a tensor.
+
+    Args:
+        tensor: The whole tensor, as the file has it.
+        part: Which piece, and which axes span the matrix.
+
+    Returns:
+        Shape (taps, N, M) with N >= M, taps in the order of the tensor's own axes; a view where that is possible.
+    """
+    piece = tensor.reshape(squeezed(tuple(tensor.shape)))
+    for cut in part.cuts:
+        piece = piece.narrow(cut.axis, cut.start, cut.stop - cut.start)
+    stack = piece.movedim(part.matrix_axes, (-2, -1))
+    stack = stack.reshape(-1, *stack.shape[-2:])
+    return stack if stack.shape[1] >= stack.shape[2] else stack.mT
+
+
+def find_tied(checkpoint: Checkpoint, layouts: Sequence[TensorLayout]) -> dict[str, str]:
+    """Tensors whose every entry equals that of an earlier one, as tied embeddings and output layers do.
+
+    Constant tensors are left out: two layers that start from zero are equal without being one.
+
+    Returns:
+        The earlier tensor's name by the later one's.
+    """
+    tied: dict[str, str] = {}
+    seen: dict[tuple[str, tuple[int, ...], bytes], list[str]] = {}
+    for layout in layouts:
+        if not layout.parts:
+            continue
+        header = layout.header
+        tensor = checkpoint.read(header.name)
+        sample = tensor[:1].flatten()[:_SAMPLE].contiguous().view(torch.uint8).numpy().tobytes()
+        alike = seen.setdefault((header.dtype, header.shape, sample), [])
+        original = next((name for name in alike if _equal(checkpoint.read(name), tensor)), None)
+        if original is None:
+            alike.append(header.name)
+        else:
+            tied[header.name] = original
+    return tied
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return torch.equal(one, other) and bool((one != one.flatten()[0]).any())

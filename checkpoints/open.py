@@ -1,0 +1,132 @@
+"""Weight files opened as data: safetensors, or pickles that may build nothing but tensors."""
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from checkpoints.errors import CheckpointError
+from checkpoints.tensors import Checkpoint, TensorHeader
+
+PICKLES = (".pt", ".pth", ".bin", ".th", ".tar")
+SUFFIXES = (".safetensors", *PICKLES)
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
+"""Keys under which training scripts put the state dict, in the order in which they are tried."""
+
+_SAFETENSORS_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a weight file without running anything that is in it.
+
+    Args:
+        path: A file with one of `SUFFIXES`.
+
+    Returns:
+        Its headers, and tensors one at a time.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, of another format, or a pickle that would run code.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no such file: {path}. Check the path; relative ones start at {Path.cwd()}.")
+    if path.suffix == ".safetensors":
+        return SafetensorsFile(path)
+    if path.suffix in PICKLES:
+        return StateDict(_unpickle(path))
+    raise CheckpointError(
+        f"cannot read {path.name}: need one of {', '.join(SUFFIXES)}. Save the model's state_dict as safetensors."
+    )
+
+
+class SafetensorsFile:
+    """A safetensors file; its tensors are mapped, not copied, when they are read."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = safe_open(path, framework="pt", device="cpu")
+            slices = [(name, self._file.get_slice(name)) for name in self._file.keys()]  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"damaged safetensors file {path.name}: {error}. It is cut short or not of this format; fetch it again."
+            ) from error
+        self.headers = tuple(
+            TensorHeader(
+                name, _SAFETENSORS_DTYPES.get(part.get_dtype(), part.get_dtype().lower()), tuple(part.get_shape())
+            )
+            for name, part in slices
+        )
+
+    def read(self, name: str) -> torch.Tensor:
+        """The tensor of that name."""
+        tensor: torch.Tensor = self._file.get_tensor(name)
+        return tensor
+
+
+class StateDict:
+    """Tensors by name, already in memory (or mapped)."""
+
+    def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        self._tensors = tensors
+        self.headers = tuple(
+            TensorHeader(name, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+            for name, tensor in tensors.items()
+        )
+
+    def read(self, name: str) -> torch.Tensor:
+        """The tensor of that name."""
+        return self._tensors[name].detach()
+
+
+def _unpickle(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        # Only the zip format of torch >= 1.6 can be mapped; older files are read whole.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
+        if wanted is None:
+            raise CheckpointError(
+                f"damaged checkpoint {path.name}: not a torch file that weights alone can be read from. Fetch it again."
+            ) from error
+        raise CheckpointError(
+            f"refused {path.name}: unpickling it would run {wanted[1]}, and weights are data. "
+            "Where you trust it, load it yourself and save its state_dict as safetensors."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"damaged checkpoint {path.name}: {first_line}. It is cut short or no torch file; fetch it again."
+        ) from error
+    return _state_dict_in(content, path)
+
+
+def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    """The mapping of names to tensors, wherever the training script put it."""
+    if isinstance(content, Mapping):
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+        if tensors:
+            return tensors
+        for wrapper in WRAPPERS:
+            if isinstance(content.get(wrapper), Mapping):
+                return _state_dict_in(content[wrapper], path)
+    came = f"keys {sorted(map(str, content))[:5]}" if isinstance(content, Mapping) else type(content).__name__
+    raise CheckpointError(
+        f"no tensors in {path.name}: need a state dict, at the top or under one of {', '.join(WRAPPERS)}; got {came}."
+    )

@@ -1,0 +1,70 @@
+"""Which weight files a path stands for: a file, a sharded checkpoint's index, or a folder with either."""
+
+import json
+from pathlib import Path
+
+from checkpoints.errors import CheckpointError
+from checkpoints.open import SUFFIXES
+
+INDEX_SUFFIX = ".index.json"
+
+
+def weight_files_at(path: Path) -> tuple[Path, ...]:
+    """The weight files of the one model at a path.
+
+    Args:
+        path: A weight file, a `*.index.json` beside its shards, or a folder that holds one model as either.
+
+    Returns:
+        Existing files, sorted by name; several for a sharded checkpoint.
+
+    Raises:
+        CheckpointError: There is nothing there, more than one model, a shard is missing, or the index is damaged.
+    """
+    if path.is_dir():
+        return weight_files_at(_only_checkpoint_in(path))
+    if not path.exists():
+        raise CheckpointError(f"no such file: {path}. Check the path; relative ones start at {Path.cwd()}.")
+    if path.name.endswith(INDEX_SUFFIX):
+        return _shards_of(path)
+    if path.suffix not in SUFFIXES:
+        raise CheckpointError(
+            f"cannot read {path.name}: need one of {', '.join(SUFFIXES)} or an index (*{INDEX_SUFFIX}). "
+            "Save the model's state_dict as safetensors."
+        )
+    return (path,)
+
+
+def _only_checkpoint_in(folder: Path) -> Path:
+    indexes = sorted(folder.glob(f"*{INDEX_SUFFIX}"))
+    files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    # Safetensors first where a model is there in several formats.
+    safe_indexes = [index for index in indexes if ".safetensors" in index.name]
+    safe_files = [file for file in files if file.suffix == ".safetensors"]
+    for candidates in (safe_indexes, safe_files, indexes, files):
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            names = ", ".join(candidate.name for candidate in candidates[:5])
+            raise CheckpointError(
+                f"{folder} holds {len(candidates)} checkpoints ({names}{', ...' if len(candidates) > 5 else ''}): "
+                "name one of them, or the index of a sharded one."
+            )
+    raise CheckpointError(f"{folder} holds no weight file: need one of {', '.join(SUFFIXES)} in it.")
+
+
+def _shards_of(index: Path) -> tuple[Path, ...]:
+    try:
+        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index.name} is no index of shards: need JSON with a weight_map ({error}).") from error
+    outside = [name for name in names if not isinstance(name, str) or Path(name).name != name]
+    if outside:
+        raise CheckpointError(f"{index.name} names {outside[0]!r}: shards must lie beside their index.")
+    missing = [name for name in names if not (index.parent / name).is_file()]
+    if missing:
+        raise CheckpointError(
+            f"missing shard: {index.name} needs {len(names)} files, and {', '.join(missing[:3])} "
+            f"{'is' if len(missing) == 1 else 'are'} not beside it. Download the rest."
+        )
+    return tuple(index.parent / name for name in names)
