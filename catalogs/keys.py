@@ -21,7 +21,7 @@ class ModelKey:
 
     Attributes:
         source: One of `SOURCES`.
-        id: For `wheel`, the distribution and a model in it (`gnnrl/resnet20`); for `path`, the path as written.
+        id: For `wheel`, the distribution and a model in it, `gnnrl/resnet20`; for `path`, the path.
         revision: For `wheel`, the version of the distribution. A `path` has none.
     """
 
@@ -63,8 +63,7 @@ def parse_model_key(text: str) -> ModelKey:
     source, colon, rest = text.partition(":")
     if not colon:
         raise CatalogError(
-            f"malformed model key {text!r}: need source:id, "
-            "such as path:FILE or wheel:DISTRIBUTION/MODEL@VERSION"
+            f"malformed model key {text!r}: need source:id, such as path:FILE or wheel:DISTRIBUTION/MODEL@VERSION"
         )
     if source not in SOURCES:
         raise CatalogError(f"{unknown_name('source', source, SOURCES)} (in the model key {text!r})")
@@ -75,15 +74,9 @@ def parse_model_key(text: str) -> ModelKey:
 
     identifier, at, revision = rest.partition("@")
     if not at or not revision:
-        raise CatalogError(
-            f"model key {text!r} has no revision: need the wheel's version, wheel:{identifier}@VERSION"
-        )
+        raise CatalogError(f"model key {text!r} has no revision: need the wheel's version, wheel:{identifier}@VERSION")
     if not _WHEEL_ID.fullmatch(identifier):
-        raise CatalogError(
-            f"malformed model key {text!r}: need wheel:DISTRIBUTION/MODEL@VERSION, got {identifier!r}"
-        )
+        raise CatalogError(f"malformed model key {text!r}: need wheel:DISTRIBUTION/MODEL@VERSION, got {identifier!r}")
     if not _WHEEL_REVISION.fullmatch(revision):
-        raise CatalogError(
-            f"malformed model key {text!r}: need a version such as 1.0.9 behind @, got {revision!r}"
-        )
+        raise CatalogError(f"malformed model key {text!r}: need a version such as 1.0.9 behind @, got {revision!r}")
     return ModelKey(source, identifier, revision)

@@ -21,7 +21,7 @@ _OWN = "a catalog of your own is a .csv file or a folder with a catalog.csv, giv
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A catalog's CSV file, the scores file that may be beside it, and the folder that paths are relative to."""
+    """A catalog's CSV file, the scores file that may be beside it, and the folder of relative paths."""
 
     name: str
     catalog: Traversable
@@ -40,15 +40,15 @@ def load_catalog(name_or_path: str | Path) -> Catalog:
 
     Args:
         name_or_path: A name out of `catalog_names()`, or the path of a CSV file or of a folder with a
-            `catalog.csv`. A bare name means the catalog that comes with the package, if there is one; `./name` and
-            `Path` objects are always paths.
+            `catalog.csv`. A bare name means the catalog that comes with the package, if there is one; `./name`
+            and `Path` objects are always paths.
 
     Returns:
         The catalog, complete and valid. Files of `path:` models need not exist.
 
     Raises:
-        CatalogError: There is no such catalog, or something is wrong in it; then the message lists what is wrong
-            in all rows, with file and line.
+        CatalogError: There is no such catalog, or something is wrong in it; then the message lists what is
+            wrong in all rows, with file and line.
     """
     place = _find(name_or_path)
     problems: list[str] = []
@@ -89,22 +89,26 @@ def _find(name_or_path: str | Path) -> _Place:
 
 
 def _read(file: Traversable, columns: list[str], problems: list[str]) -> tuple[str, list[Row]]:
-    """Text and rows of a CSV file; the text with Unix line ends, so that its hash is the same on all systems."""
+    """Text and rows of a CSV file; the text with Unix line ends, so that all systems hash it alike."""
     data = file.read_bytes()
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        problems.append(
-            f"{file.name}:{line}: is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8"
-        )
+        problems.append(f"{file.name}:{line}: is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8")
         return "", []
     return text, read_rows(text, file.name, columns, problems)
 
 
+def _file_and_line(problem: str) -> tuple[str, int]:
+    """What a problem's text begins with; a whole file's problem comes before those of its lines."""
+    file, line, *_ = problem.split(":", 2)
+    return file, int(line) if line.isdigit() else 0
+
+
 def _listing(name: str, problems: list[str]) -> str:
     count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
-    lines = [f"catalog {name}: {count}", *problems[:_SHOWN]]
+    lines = [f"catalog {name}: {count}", *sorted(problems, key=_file_and_line)[:_SHOWN]]
     if len(problems) > _SHOWN:
         lines.append(f"... and {len(problems) - _SHOWN} more")
     return "\n  ".join(lines)

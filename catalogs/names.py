@@ -45,8 +45,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
         known: The names that exist.
 
     Returns:
-        One line such as `unknown unit 'percnt'; nearest: percent; known: percent, fraction`. The known names are
-        given where they are few, or where none comes near.
+        One line such as `unknown unit 'percnt'; nearest: percent; known: percent, fraction`. The known names
+        are given where they are few, or where none comes near.
     """
     names = list(dict.fromkeys(known))
     near = nearest(name, names)

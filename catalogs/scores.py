@@ -49,9 +49,7 @@ def read_scores(own: Sequence[Row], separate: Sequence[Row], files: Sequence[Wei
             continue
         measured_on = None if row.place in places_of_files else row.sha256("weights_sha256")
         if measured_on and None not in hashes[model] and measured_on not in hashes[model]:
-            row.problem(
-                f"weights_sha256 is of no file of {model!r}: this score was measured on other weights"
-            )
+            row.problem(f"weights_sha256 is of no file of {model!r}: this score was measured on other weights")
         score = _score(row, model, primary[row.place], measured_on)
         if score is None:
             continue

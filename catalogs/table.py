@@ -79,9 +79,7 @@ class Row:
         if text is None:
             return None
         if not _SHA256.fullmatch(text.lower()):
-            self.problem(
-                f"{column} needs the 64 hexadecimal digits of a sha256, got {text!r} ({len(text)} characters)"
-            )
+            self.problem(f"{column} needs the 64 hexadecimal digits of a sha256, got {text!r} ({len(text)} characters)")
             return None
         return text.lower()
 

@@ -13,8 +13,8 @@ _GATE_UP = re.compile(r"(?:^|\.)gate_up_proj\.weight$")
 _RECURRENT = re.compile(r"(?:^|\.)weight_(?P<side>ih|hh|hr)_(?P<rest>l\d+(?:_reverse)?)$|_cell\.weight_(?:ih|hh)$")
 _EXPERTS = re.compile(r"(?:^|\.)\w*experts?\b")
 
-_GATES = {4: ("i", "f", "g", "o"), 3: ("r", "z", "n"), 1: (None,)}
-"""Names of the gates by their number, in torch's order: LSTM, GRU, plain RNN."""
+_GATES = {4: ("i", "f", "g", "o"), 3: ("r", "z", "n")}
+"""Names of the gates by their number, in torch's order: LSTM, GRU. A plain RNN has none."""
 
 
 def fused_linear(name: str, shape: Shape) -> tuple[Part, ...] | None:
@@ -65,9 +65,7 @@ def recurrent_gates(name: str, shapes: Mapping[str, Shape]) -> tuple[Part, ...] 
     width = projection[1] if projection else hidden[1] if hidden else 0
     rows = shapes[name][0]
     gates = _GATES.get(rows // width) if width and rows % width == 0 else None
-    if gates is None or gates == (None,):
-        return (Part(None, Kind.RECURRENT),)
-    return equal_parts(gates, Kind.RECURRENT, rows)
+    return equal_parts(gates, Kind.RECURRENT, rows) if gates else (Part(None, Kind.RECURRENT),)
 
 
 def stacked_experts(name: str, shape: Shape, shapes: Mapping[str, Shape]) -> tuple[Part, ...] | None:

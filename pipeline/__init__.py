@@ -1,0 +1,1 @@
+"""The job: plan, units, workers, publish. Steps are plain functions; only `cluster` knows Ray."""

@@ -1,0 +1,151 @@
+"""The main job: a catalog and options in, a results folder brought up to date."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, to_arrow
+from pipeline.folder import ResultsFolder
+from pipeline.identify import Unidentified, identify
+from pipeline.options import METRICS_VERSION, SPECTRA_VERSION, MetricOptions, SpectrumOptions, digest
+from pipeline.plan import Plan, Unit, make_plan
+from pipeline.worker import Job, Outcome, finish, new_attempt
+
+Executor = Callable[[tuple[Unit, ...], Job], Iterator[Outcome]]
+"""Works on units, in any order and wherever, and yields an outcome for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run is asked to do.
+
+    Attributes:
+        catalog: The models and their scores.
+        folder: Where results go.
+        cache: Where fetched weights are kept.
+        spectrum_options: How spectra are made.
+        metric_options: How metrics are computed.
+        device: torch device, or `auto`.
+        threads: Threads of a unit.
+        retry_failed: Whether to try again what failed for good.
+    """
+
+    catalog: Catalog
+    folder: ResultsFolder
+    cache: Path
+    spectrum_options: SpectrumOptions
+    metric_options: MetricOptions
+    device: str = "auto"
+    threads: int = 1
+    retry_failed: bool = False
+
+
+class Reporter(Protocol):
+    """Told what happens while it happens."""
+
+    def planned(self, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
+        """The plan is made; work begins."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A unit has come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A weight file that has no results, and why; `new` if it failed in this run."""
+
+    model: str
+    file: str
+    error: str
+    transient: bool
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What became of a run: weight files computed now, there already, and failed."""
+
+    config: str
+    computed: int
+    reused: int
+    failures: tuple[Failure, ...]
+
+
+def prepare(request: RunRequest) -> tuple[Plan, tuple[Unidentified, ...]]:
+    """Identify the files and plan; nothing is written."""
+    files, unidentified = identify(request.catalog.files)
+    plan = make_plan(
+        files,
+        request.spectrum_options,
+        request.metric_options,
+        finished=request.folder.finished(),
+        failed=frozenset() if request.retry_failed else request.folder.permanently_failed(),
+    )
+    return plan, unidentified
+
+
+def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSummary:
+    """Bring a results folder up to date with a catalog and options.
+
+    What is there is not computed again. A unit that fails costs the others nothing and leaves a row in the log.
+
+    Raises:
+        FolderError: The results folder cannot be written to.
+    """
+    folder = request.folder
+    folder.prepare()
+    config = config_id(request.spectrum_options, request.metric_options)
+    job = Job(folder, request.cache, config, request.metric_options, request.device, request.threads)
+    plan, unidentified = prepare(request)
+    _save_inputs(request, config, plan, unidentified)
+    for row in unidentified:
+        folder.record(finish(new_attempt(row.file, job, unit=None), row.error))
+    reporter.planned(plan, unidentified)
+    failures = [_unidentified_failure(row) for row in unidentified] + [_held_back(unit) for unit in plan.held_back]
+    computed = 0
+    for outcome in execute(plan.units, job):
+        reporter.finished(outcome)
+        if outcome.done:
+            computed += 1
+        else:
+            failures.append(_failure(outcome))
+    return RunSummary(config, computed, len(plan.finished), tuple(failures))
+
+
+def config_id(spectrum_options: SpectrumOptions, metric_options: MetricOptions) -> str:
+    """Name of a configuration: all options and both versions."""
+    return digest(_config(spectrum_options, metric_options))[:12]
+
+
+def _config(spectrum_options: SpectrumOptions, metric_options: MetricOptions) -> dict[str, object]:
+    return {
+        "spectrum": asdict(spectrum_options),
+        "spectra_version": SPECTRA_VERSION,
+        "metrics": asdict(metric_options),
+        "metrics_version": METRICS_VERSION,
+    }
+
+
+def _save_inputs(request: RunRequest, config: str, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
+    catalog, folder = request.catalog, request.folder
+    files = [*plan.files, *(row.file for row in unidentified)]
+    folder.merge("catalog", to_arrow(files, CATALOG_SCHEMA), catalog.models)
+    folder.merge("scores", to_arrow(catalog.scores, SCORES_SCHEMA), catalog.models)
+    planned = datetime.now(UTC).isoformat(timespec="microseconds")
+    content = _config(request.spectrum_options, request.metric_options)
+    folder.save_options(config, {**content, "catalog": catalog.name, "planned": planned})
+
+
+def _failure(outcome: Outcome) -> Failure:
+    file = outcome.unit.file
+    return Failure(file.model, file.file, outcome.error or "", outcome.transient, new=True)
+
+
+def _unidentified_failure(row: Unidentified) -> Failure:
+    return Failure(row.file.model, row.file.file, str(row.error), row.error.transient, new=True)
+
+
+def _held_back(unit: Unit) -> Failure:
+    return Failure(unit.file.model, unit.file.file, "failed before; --retry-failed tries again", False, new=False)

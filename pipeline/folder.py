@@ -1,0 +1,133 @@
+"""The results folder: where every file lies, and how it is put in place whole.
+
+    catalog.parquet  scores.parquet      the models planned so far, and their scores
+    options/<config>.json                what was chosen, a file a configuration
+    spectra/v1/<spectra_id>.parquet      spectra, a file a weight file
+    layers/v1/<fit_id>.parquet           metrics, a file a weight file and choice of options
+    attempts/<uuid>.parquet              the log, a file a try
+
+A file is written under a hidden name beside its place and renamed, so a reader sees all of it or nothing,
+and a file that is there is finished.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
+
+STALE_SECONDS = 3600
+"""Age after which a temporary file is taken for what a killed process left behind."""
+
+
+class FolderError(Exception):
+    """The results folder cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFolder:
+    """Paths and atomic writes below one root."""
+
+    root: Path
+
+    def prepare(self) -> None:
+        """Make the folder, make sure it can be written to, and clear what killed processes left.
+
+        Raises:
+            FolderError: It cannot be made or written to.
+        """
+        try:
+            for name in ("options", "spectra/v1", "layers/v1", "attempts"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".{uuid.uuid4().hex}.tmp"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise FolderError(
+                f"cannot write results to {self.root}: {error.strerror or error}. "
+                "Choose another folder with --results, or mend its permissions."
+            ) from error
+        for left_over in self.root.rglob(".*.tmp"):
+            if time.time() - left_over.stat().st_mtime > STALE_SECONDS:
+                left_over.unlink(missing_ok=True)
+
+    def spectra_path(self, spectra_id: str) -> Path:
+        """Where the spectra of that name lie, or will."""
+        return self.root / "spectra" / "v1" / f"{spectra_id}.parquet"
+
+    def layers_path(self, fit_id: str) -> Path:
+        """Where the metrics of that name lie, or will."""
+        return self.root / "layers" / "v1" / f"{fit_id}.parquet"
+
+    def finished(self) -> frozenset[str]:
+        """Fit ids whose metrics are there."""
+        return frozenset(path.stem for path in (self.root / "layers" / "v1").glob("*.parquet"))
+
+    def record(self, attempt: AttemptRow) -> None:
+        """Add a row to the log."""
+        write_table(table_of([attempt], ATTEMPTS_SCHEMA), self.root / "attempts" / f"{uuid.uuid4().hex}.parquet")
+
+    def permanently_failed(self) -> frozenset[str]:
+        """Units whose last try failed for a reason that trying again does not mend."""
+        paths = sorted((self.root / "attempts").glob("*.parquet"))
+        last: dict[str, dict[str, Any]] = {}
+        for path in paths:
+            row = pq.read_table(path, schema=ATTEMPTS_SCHEMA).to_pylist()[0]
+            if row["unit"] and (row["unit"] not in last or row["started"] > last[row["unit"]]["started"]):
+                last[row["unit"]] = row
+        return frozenset(unit for unit, row in last.items() if row["outcome"] == "failed" and row["transient"] is False)
+
+    def save_options(self, config: str, options: dict[str, Any]) -> None:
+        """Write down what a configuration is; its file's time says when it was last asked for."""
+        write_bytes(json.dumps(options, indent=1, sort_keys=True).encode(), self.root / "options" / f"{config}.json")
+
+    def merge(self, name: str, table: pa.Table, models: Collection[str]) -> None:
+        """Put rows about some models into `<name>.parquet`, in the place of all earlier ones about them."""
+        path = self.root / f"{name}.parquet"
+        if path.exists():
+            earlier = pq.read_table(path, schema=table.schema)
+            kept = pa.array([model not in models for model in earlier["model"].to_pylist()], pa.bool_())
+            table = pa.concat_tables([earlier.filter(kept), table])
+        write_table(table, path)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Put a Parquet file in place whole: zstd, lists of floats split into byte streams, strings in a dictionary."""
+    floats = list(_float_columns(table.schema))
+    others = [column for column in table.schema.names if not pa.types.is_floating(table.schema.field(column).type)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=[name for name in others if not pa.types.is_list(table.schema.field(name).type)],
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    )
+    write_bytes(sink.getvalue().to_pybytes(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Put a file in place whole."""
+    partial = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _float_columns(schema: pa.Schema) -> Iterable[str]:
+    """Names by which Parquet knows the columns of floats, those inside lists included."""
+    for field in schema:
+        if pa.types.is_list(field.type) and pa.types.is_floating(field.type.value_type):
+            yield f"{field.name}.list.element"
+        elif pa.types.is_floating(field.type):
+            yield field.name

@@ -1,0 +1,78 @@
+"""What there is to do: weight files and what is finished, to units of work. Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from catalogs import WeightFile
+from pipeline.options import MetricOptions, SpectrumOptions, fit_id, spectra_id
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One weight file to work on.
+
+    Attributes:
+        file: The catalog row; of several names for one content, the first.
+        weights_sha256: The content.
+        spectra_id: Name of its spectra.
+        fit_id: Name of its metrics.
+    """
+
+    file: WeightFile
+    weights_sha256: str
+    spectra_id: str
+    fit_id: str
+
+    @property
+    def cost(self) -> int:
+        """What the work is taken to grow with: the file's size in bytes."""
+        return self.file.size or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        files: All weight files, two names of one content included.
+        units: To be worked on, largest first, so that none is left to run alone at the end.
+        finished: Units whose metrics are there already.
+        held_back: Units that failed before for a reason that trying again does not mend.
+    """
+
+    files: tuple[WeightFile, ...]
+    units: tuple[Unit, ...]
+    finished: tuple[Unit, ...]
+    held_back: tuple[Unit, ...]
+
+
+def make_plan(
+    files: Sequence[WeightFile],
+    spectrum_options: SpectrumOptions,
+    metric_options: MetricOptions,
+    *,
+    finished: Collection[str],
+    failed: Collection[str],
+) -> Plan:
+    """Sort weight files into what is done, what is to do, and what is not tried again.
+
+    Args:
+        files: Weight files of known content (`weights_sha256` is set); one content under two names is one unit.
+        spectrum_options: How spectra are made.
+        metric_options: How metrics are computed.
+        finished: Fit ids whose layers are there.
+        failed: Fit ids not to be tried again.
+    """
+    units: dict[str, Unit] = {}
+    for file in files:
+        assert file.weights_sha256 is not None, f"{file.model} was not identified"
+        spectra = spectra_id(file.weights_sha256, spectrum_options)
+        unit = Unit(file, file.weights_sha256, spectra, fit_id(spectra, metric_options))
+        units.setdefault(unit.fit_id, unit)
+    todo = [unit for unit in units.values() if unit.fit_id not in finished and unit.fit_id not in failed]
+    return Plan(
+        files=tuple(files),
+        units=tuple(sorted(todo, key=lambda unit: -unit.cost)),
+        finished=tuple(unit for unit in units.values() if unit.fit_id in finished),
+        held_back=tuple(unit for unit in units.values() if unit.fit_id in failed and unit.fit_id not in finished),
+    )

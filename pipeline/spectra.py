@@ -1,0 +1,112 @@
+"""Step 1: a weight file to the table of its tensors and their spectra."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from checkpoints.layout import lay_out
+from checkpoints.matrices import find_tied, matrix_stack
+from checkpoints.open import open_checkpoint
+from checkpoints.parts import Part, TensorLayout
+from checkpoints.tensors import Checkpoint
+from pipeline.plan import Unit
+from pipeline.records import SPECTRA_SCHEMA, SpectrumRow, table_of
+from setol.decomposition import Decomposition, decompose
+from setol.reasons import Reason
+
+
+def spectra_table(unit: Unit, path: Path, device: str) -> pa.Table:
+    """Decompose every matrix of a weight file.
+
+    Args:
+        unit: The weight file's names and hash, which every row carries.
+        path: Where it lies.
+        device: torch device of the decomposition.
+
+    Returns:
+        A row for every tensor or part of one, in the file's order, schema `SPECTRA_SCHEMA`.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    checkpoint = open_checkpoint(path)
+    layouts = lay_out(checkpoint.headers)
+    tied = find_tied(checkpoint, layouts)
+    rows: list[SpectrumRow] = []
+    decomposed: dict[str, list[SpectrumRow]] = {}
+    for layout in layouts:
+        name = layout.header.name
+        if name in tied:
+            rows += [_tied_row(row, name, layout.layer, tied[name]) for row in decomposed[tied[name]]]
+            continue
+        decomposed[name] = _tensor_rows(unit, checkpoint, layout, device)
+        rows += decomposed[name]
+    return table_of(rows, SPECTRA_SCHEMA)
+
+
+def _tensor_rows(unit: Unit, checkpoint: Checkpoint, layout: TensorLayout, device: str) -> list[SpectrumRow]:
+    if layout.reason is not None:
+        return [_row(unit, layout, None, n_params=layout.header.n_params, outcome=layout.reason)]
+    tensor = checkpoint.read(layout.header.name)
+    rows = []
+    for part in layout.parts:
+        stack = matrix_stack(tensor, part)
+        rows.append(_row(unit, layout, part, n_params=stack.numel(), outcome=decompose(stack, device=device)))
+    return rows
+
+
+def _row(
+    unit: Unit, layout: TensorLayout, part: Part | None, *, n_params: int, outcome: Decomposition | Reason
+) -> SpectrumRow:
+    row = SpectrumRow(
+        model=unit.file.model,
+        file=unit.file.file,
+        weights_sha256=unit.weights_sha256,
+        tensor=layout.header.name,
+        dtype=layout.header.dtype,
+        shape=list(layout.header.shape),
+        n_params=n_params,
+        role="skipped",
+        layer=layout.layer,
+        part=part.part if part else None,
+        kind=part.kind.value if part else None,
+    )
+    if isinstance(outcome, Reason):
+        return replace(row, reason=outcome.value)
+    entries = outcome.entries
+    return replace(
+        row,
+        role="analyzed",
+        n_rows=outcome.n_rows,
+        n_cols=outcome.n_cols,
+        n_slices=len(outcome.evals),
+        evals=outcome.evals.ravel(),
+        rank=outcome.rank,
+        frobenius_sq=entries.frobenius_sq,
+        entry_mean=entries.mean,
+        entry_var=entries.variance,
+        entry_kurtosis=[None if np.isnan(value) else value for value in entries.kurtosis],
+        entry_max_abs=entries.max_abs,
+        zero_fraction=entries.zero_fraction,
+    )
+
+
+def _tied_row(row: SpectrumRow, tensor: str, layer: str, original: str) -> SpectrumRow:
+    """A tied tensor keeps its place in the ledger; its spectrum stands with the original."""
+    return replace(
+        row,
+        tensor=tensor,
+        layer=layer,
+        role="tied" if row.role == "analyzed" else row.role,
+        tied_to=original,
+        evals=None,
+        rank=None,
+        frobenius_sq=None,
+        entry_mean=None,
+        entry_var=None,
+        entry_kurtosis=None,
+        entry_max_abs=None,
+        zero_fraction=None,
+    )

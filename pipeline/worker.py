@@ -1,0 +1,183 @@
+"""One unit of work from weight file to published metrics: a plain function that knows no cluster."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import torch
+from threadpoolctl import threadpool_limits
+
+from catalogs import WeightFile
+from checkpoints.errors import CheckpointError
+from checkpoints.fetch import fetch
+from pipeline.folder import ResultsFolder, write_table
+from pipeline.memory import PeakMemory
+from pipeline.metrics import layers_table
+from pipeline.options import MetricOptions
+from pipeline.plan import Unit
+from pipeline.records import SPECTRA_SCHEMA, AttemptRow
+from pipeline.spectra import spectra_table
+
+
+class LostWorker(Exception):
+    """The process that worked on a unit died, and so did its successors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all units of a run have in common.
+
+    Attributes:
+        folder: Where results go.
+        cache: Where fetched weights are kept.
+        config: Name of the configuration.
+        metric_options: How metrics are computed.
+        device: torch device, or `auto` for the GPU if there is one.
+        threads: Threads of every numerical library.
+    """
+
+    folder: ResultsFolder
+    cache: Path
+    config: str
+    metric_options: MetricOptions
+    device: str = "auto"
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The small row that goes back to the driver."""
+
+    unit: Unit
+    done: bool
+    seconds: float
+    n_layers: int = 0
+    error: str | None = None
+    transient: bool = False
+
+
+@dataclass(slots=True)
+class _Stages:
+    """Seconds of the stages that ran."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = time.perf_counter() - start
+
+
+def run_unit(unit: Unit, job: Job) -> Outcome:
+    """Fetch a weight file, compute what is missing, publish it, and log the attempt.
+
+    Spectra that are there are not computed again; then the weights are not even fetched. Whatever goes wrong
+    becomes a row of the log and of the outcome, and nothing half-done is left.
+    """
+    start = time.perf_counter()
+    stages = _Stages()
+    attempt = new_attempt(unit.file, job, unit=unit.fit_id)
+    n_layers = 0
+    failure: Exception | None = None
+    with PeakMemory() as memory, threadpool_limits(job.threads):
+        torch.set_num_threads(job.threads)
+        reused = job.folder.spectra_path(unit.spectra_id).exists()
+        try:
+            n_layers = _publish(unit, job, stages)
+        except Exception as error:  # noqa: BLE001 - whatever one file does must not stop the others
+            failure = error
+    attempt = replace(
+        attempt,
+        seconds_fetch=stages.seconds.get("fetch"),
+        seconds_spectra=stages.seconds.get("spectra"),
+        seconds_metrics=stages.seconds.get("metrics"),
+        peak_rss_anon=memory.peak,
+        reused_spectra=reused,
+    )
+    try:
+        job.folder.record(finish(attempt, failure))
+    except OSError as error:  # a disk too full even for the log
+        failure = failure or error
+    return outcome_of(unit, failure, time.perf_counter() - start, n_layers)
+
+
+def new_attempt(file: WeightFile, job: Job, *, unit: str | None) -> AttemptRow:
+    """The log row of an attempt that starts now and, unless told otherwise, succeeds."""
+    return AttemptRow(
+        unit=unit,
+        model=file.model,
+        file=file.file,
+        weights_sha256=file.weights_sha256,
+        config=job.config,
+        host=socket.gethostname(),
+        device=resolve_device(job.device),
+        threads=job.threads,
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
+        bytes=file.size,
+        outcome="done",
+        code_version=version("setol-zoo"),
+    )
+
+
+def finish(attempt: AttemptRow, failure: BaseException | None) -> AttemptRow:
+    """The log row with what went wrong, if anything did."""
+    if failure is None:
+        return attempt
+    return replace(
+        attempt,
+        outcome="failed",
+        error_type=type(failure).__name__,
+        error=describe(failure),
+        transient=is_transient(failure),
+    )
+
+
+def outcome_of(unit: Unit, failure: BaseException | None, seconds: float, n_layers: int = 0) -> Outcome:
+    """The row for the driver."""
+    if failure is None:
+        return Outcome(unit, True, seconds, n_layers)
+    return Outcome(unit, False, seconds, error=describe(failure), transient=is_transient(failure))
+
+
+def describe(failure: BaseException) -> str:
+    """What went wrong, as a reader is told: a message of ours as it stands, any other with its type."""
+    if isinstance(failure, CheckpointError | LostWorker):
+        return str(failure)
+    return f"{type(failure).__name__}: {failure}"
+
+
+def is_transient(failure: BaseException) -> bool:
+    """Whether the same command may succeed later: the network, memory, the disk."""
+    if isinstance(failure, CheckpointError):
+        return failure.transient
+    return isinstance(failure, OSError | MemoryError | torch.OutOfMemoryError | LostWorker)
+
+
+def resolve_device(device: str) -> str:
+    """`auto` becomes the GPU where torch sees one, else the CPU; any other name stays."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _publish(unit: Unit, job: Job, stages: _Stages) -> int:
+    spectra_path = job.folder.spectra_path(unit.spectra_id)
+    if not spectra_path.exists():
+        with stages.measure("fetch"):
+            path = fetch(unit.file, job.cache)
+        with stages.measure("spectra"):
+            write_table(spectra_table(unit, path, resolve_device(job.device)), spectra_path)
+    with stages.measure("metrics"):
+        spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
+        layers = layers_table(spectra, job.metric_options, job.config)
+        write_table(layers, job.folder.layers_path(unit.fit_id))
+    return len(layers)
