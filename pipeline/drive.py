@@ -105,7 +105,7 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
     reporter.planned(plan, unidentified)
     failures = [_unidentified_failure(row) for row in unidentified] + [_held_back(unit) for unit in plan.held_back]
     computed = 0
-    for outcome in execute(plan.units, job):
+    for outcome in execute(plan.units, job) if plan.units else ():
         reporter.finished(outcome)
         if outcome.done:
             computed += 1

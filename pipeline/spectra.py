@@ -62,7 +62,7 @@ def _row(
 ) -> SpectrumRow:
     row = SpectrumRow(
         model=unit.file.model,
-        file=unit.file.file,
+        file=Path(unit.file.file).name,  # no path of a machine: the same input gives the same file
         weights_sha256=unit.weights_sha256,
         tensor=layout.header.name,
         dtype=layout.header.dtype,

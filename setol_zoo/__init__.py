@@ -1,1 +1,1 @@
-"""The front door."""
+"""The front door: `import setol_zoo as zoo`, and the `setol` command."""

@@ -1,6 +1,7 @@
 import ast
 import re
 import sys
+import time
 import types
 import typing
 from dataclasses import FrozenInstanceError, fields
@@ -451,6 +452,16 @@ def test_a_long_list_of_problems_is_cut_and_counted(tmp_path):
     assert message.startswith("catalog mine: 50 problems\n")
     assert message.count("malformed model key") == 20
     assert message.endswith("... and 30 more")
+
+
+def test_a_file_of_nothing_but_unknown_models_is_told_quickly(tmp_path):
+    models = "model\n" + "".join(f"path:efficientnet_model_{i}.pt\n" for i in range(500))
+    scores = f"{SCORE_HEADER}\n" + "".join(f"efficientnet_modl_{i},d,acc,1,percent\n" for i in range(5000))
+    start = time.perf_counter()
+    message = error_of(tmp_path, mine=models, mine_scores=scores)
+    assert time.perf_counter() - start < 20  # 50 searches take 0.4 s, one for each row would take 40 s
+    assert "mine.scores.csv:2: " in message and "nearest: efficientnet_model_0" in message
+    assert message.endswith("... and 4980 more")
 
 
 def test_line_numbers_count_lines_inside_quoted_cells(tmp_path):

@@ -1,16 +1,22 @@
-"""The `setol` command. Each subcommand is imported only when it is called, so `setol --help` is quick."""
+"""The `setol` command. A subcommand is imported when it is called, so that `setol --help` is quick."""
 
 from importlib import import_module
 
 import click
 
 COMMANDS = {
-    "run": "Compute spectra and metrics of a catalog's models.",
+    "analyze": "Spectra and metrics of one or a few models, as a table.",
+    "run": "Bring a results folder up to date with a catalog of models.",
+    "status": "What a results folder holds: models, coverage, failures.",
+    "sql": "Ask the results with one SELECT.",
+    "correlate": "Metrics against published scores, within each family.",
+    "report": "Write one HTML file about the results.",
+    "catalog": "List, show or check catalogs of models.",
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in modules of this package, named as they are."""
+    """A group whose commands are the modules of this package that bear their names."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of a day's work."""
@@ -23,7 +29,27 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"setol_zoo.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; for an unknown one, name the nearest."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from catalogs.names import unknown_name
 
-@click.group(cls=LazyGroup)
+            raise click.UsageError(unknown_name("command", args[0], COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="setol-zoo", prog_name="setol")
 def main() -> None:
-    """Weight spectra of model zoos."""
+    """How good is each layer, and each model, by its weights alone?
+
+    Spectra of every weight matrix of a model zoo, HTSR and SETOL metrics on them, and how far these agree with
+    the accuracies that were published. Begin with: setol run --catalog demo --results results/demo
+    """

@@ -1,13 +1,25 @@
 """Spectra with known laws, shared by the tests of the numerics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import scipy.linalg
+import threadpoolctl
+import torch
 from numpy.typing import NDArray
 
 Spectrum = NDArray[np.float64]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Matrices this small run ten times slower on threads that wait for each other."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpoolctl.threadpool_limits(1):
+        yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Make the reference values that WeightWatcher 0.7.7 gives for real checkpoints.
 
-    python tests/reference/weightwatcher.py [NAME=]CHECKPOINT ... --out tests/reference/
+    python tests/reference/make.py [NAME=]CHECKPOINT ... --out tests/reference/
 
 For each checkpoint (.th, .pth, .pt, with or without a `state_dict` wrapper; .safetensors) it writes NAME.csv,
 a row per matrix that WeightWatcher analyzed, and NAME_missing.csv, a row per tensor of two or more dimensions
@@ -30,12 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-# This file bears the name of the library it imports: its own folder, first on the path, must not be searched.
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE]
-
-import torch  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
+import torch
+from safetensors.torch import load_file
 
 with contextlib.redirect_stderr(io.StringIO()):  # it warns that there is no CUDA, which is what we want
     import weightwatcher
@@ -163,7 +159,7 @@ def readme(summaries: list[Summary]) -> str:
     table = "\n".join(rows)
     return f"""# Reference values from WeightWatcher
 
-Written by `weightwatcher.py` in this folder, whose docstring says how; do not edit by hand. Nothing in the
+Written by `make.py` in this folder, whose docstring says how; do not edit by hand. Nothing in the
 tests needs WeightWatcher: they read these files.
 
 {versions}, Python {platform.python_version()}; CPU, one thread, float64.
@@ -192,7 +188,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoints", nargs="+", metavar="[NAME=]CHECKPOINT")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder to write to (default: this script's)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")
     arguments = parser.parse_args()
 
     installed = importlib.metadata.version("weightwatcher")

@@ -1,0 +1,47 @@
+# Two commands do all: `make demo` and `make test`. Both set up their own environment in .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RESULTS ?= results/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint types check reference lock clean
+
+help:  ## Show this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+env: .venv/.ready  ## Set up the environment in .venv
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"need Python 3.11 or newer, got {v}: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: env  ## Ten real models: spectra, metrics, correlations, a report
+	$(BIN)/setol run --catalog demo --results $(RESULTS)
+	$(BIN)/setol report --results $(RESULTS)
+
+test: env  ## All tests
+	$(BIN)/python -m pytest
+
+lint: env  ## Style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: env  ## Type checks
+	$(BIN)/mypy
+
+check: lint types test  ## Lint, types and tests
+
+reference: env  ## Make the WeightWatcher reference values anew, in an environment of their own
+	test -x .venv-reference/bin/python || $(PYTHON) -m venv .venv-reference
+	.venv-reference/bin/python -m pip install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
+	$(BIN)/python tests/reference/fetch_files.py | xargs .venv-reference/bin/python tests/reference/make.py --out tests/reference
+
+lock: env  ## Pin what is installed now, as plain names and versions
+	$(BIN)/python -m pip list --format freeze --exclude-editable | grep -viE '^(pip|setuptools|setol-zoo|triton|nvidia-|cuda-)' | sed -E 's/\+[A-Za-z0-9.]+$$//' > requirements.lock
+
+clean:  ## Remove the environment and the demo's results
+	rm -rf .venv .venv-reference results/demo

@@ -1,0 +1,209 @@
+"""Results folders opened for questions: views in an in-memory DuckDB, read-only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.configurations import Configuration, choose, configurations
+from analysis.errors import AnalysisError
+from analysis.guard import close_doors, select
+from analysis.identity import fit_id, spectra_id
+from analysis.stored import Stored, find_stored, lazy_parquet, read_parquet
+from catalogs import unknown_name
+from setol import Reason
+
+VIEWS = (
+    "layers",
+    "spectra",
+    "scores",
+    "attempts",
+    "skipped",
+    "failures",
+    "models",
+    "model_metrics",
+    "scored_models",
+)
+"""The views, each after those that it is made of; `sql/<view>.sql` says what is in them."""
+
+METRICS = (
+    *("alpha", "alpha_sigma", "lambda_min", "lambda_max", "d_ks", "d_ww", "n_tail"),
+    *("log_norm", "log_spectral_norm", "alpha_hat", "log_alpha_norm", "stable_rank", "matrix_rank", "entropy"),
+    *("erg_n", "erg_lambda_min", "erg_trace_log", "tail_trace_log", "erg_delta", "erg_gap"),
+)
+"""The columns of `layers` that `model_metrics` takes the mean, median and standard error of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One configuration of one or several results folders.
+
+    Attributes:
+        folders: Where they lie.
+        config: Name of the configuration that the views show.
+        configs: All that there are, the one that was asked for last first.
+    """
+
+    folders: tuple[Path, ...]
+    config: str
+    configs: tuple[Configuration, ...]
+    _connection: duckdb.DuckDBPyConnection = field(repr=False)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration that the views show."""
+        return next(each for each in self.configs if each.name == self.config)
+
+    def sql(self, query: str) -> pa.Table:
+        """Answer a question about the views.
+
+        Args:
+            query: One SELECT statement.
+
+        Returns:
+            All rows of the answer.
+
+        Raises:
+            AnalysisError: It is not one SELECT, names something unknown, or DuckDB cannot answer it.
+        """
+        return select(self._connection, query)
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """The same as a list of rows, each a dict by column."""
+        rows: list[dict[str, Any]] = self.sql(query).to_pylist()
+        return rows
+
+    def spectrum(self, model: str, layer: str, part: str | None = None) -> NDArray[np.float64]:
+        """The pooled spectrum that the metrics of a layer were computed from.
+
+        Args:
+            model: Key or short name of a model.
+            layer: Name of a layer, or of its tensor. A tied one gives the spectrum of the tensor that it is tied to.
+            part: Which piece of a fused tensor.
+
+        Returns:
+            Eigenvalues (squared singular values) of all slices times `evals_factor`, ascending, shape (n_evals,).
+
+        Raises:
+            AnalysisError: There is no such model, layer or part, or it has no spectrum.
+        """
+        models = _column(self.sql("SELECT model, name FROM models"), "model", "name")
+        if model not in models:
+            raise AnalysisError(unknown_name("model", model, models))
+        ledger = self.sql(
+            f"SELECT tensor, layer, part, role, tied_to, reason FROM spectra WHERE {_text(model)} IN (model, name)"
+        ).to_pylist()
+        if not ledger:
+            raise AnalysisError(f"{model} has no spectra yet; `setol run` with this results folder computes them.")
+        row = _find_row(ledger, layer, part)
+        tensor = row["tied_to"] or row["tensor"]
+        found = self.sql(
+            f"""SELECT spectra.evals, layers.evals_factor
+                FROM spectra JOIN layers USING (model, file, tensor)
+                WHERE {_text(model)} IN (spectra.model, spectra.name) AND tensor = {_text(tensor)}
+                    AND spectra.part IS NOT DISTINCT FROM {_text(part)}
+                    AND layers.part IS NOT DISTINCT FROM {_text(part)}"""
+        )
+        if not len(found):
+            raise AnalysisError(f"{model} has no metrics of {layer} yet; the same `setol run` computes them.")
+        evals = np.sort(found["evals"][0].values.to_numpy())
+        return evals * found["evals_factor"][0].as_py()
+
+
+def open_results(folders: str | Path | Sequence[str | Path], config: str | None = None) -> Results:
+    """Open results folders and define the views.
+
+    Args:
+        folders: One or several; what they have in common counts once, and what they say differently about a model
+            is taken from the first.
+        config: Name of the configuration to show, or the beginning of it. By default the newest complete one:
+            every weight file of known content that did not fail for good has metrics. If none is complete, the newest.
+
+    Raises:
+        AnalysisError: A folder is not there or holds no results, or there is no such configuration.
+    """
+    several = [folders] if isinstance(folders, str | Path) else list(folders)
+    if not several:
+        raise AnalysisError("need at least one results folder, got none.")
+    paths = tuple(dict.fromkeys(Path(folder).resolve() for folder in several))
+    stored = find_stored(paths)
+    connection = duckdb.connect(":memory:")
+    connection.execute(_script("tables"))
+    attempts = read_parquet(list(stored.attempts.values()), _schema(connection, "attempts"))
+    found = configurations(stored, attempts)
+    chosen = choose(found, config)
+    _fill(connection, stored, attempts, chosen)
+    for view in VIEWS:
+        connection.execute(_script(view))
+    close_doors(connection)
+    return Results(paths, chosen.name, found, connection)
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Table, chosen: Configuration) -> None:
+    """Load what is small about the chosen configuration, and point at the spectra where they lie."""
+    hashes = sorted({sha256 for sha256 in stored.catalog["weights_sha256"].to_pylist() if sha256})
+    fits = {sha256: fit_id(sha256, chosen.options) for sha256 in hashes}
+    done = [sha256 for sha256 in hashes if fits[sha256] in stored.layers]
+    spectra = [spectra_id(sha256, chosen.options) for sha256 in hashes]
+    layers = read_parquet([stored.layers[fits[sha256]] for sha256 in done], _schema(connection, "layers"))
+    own = pa.array([config == chosen.name for config in attempts["config"].to_pylist()], pa.bool_())
+    _load(connection, "CREATE TABLE stored.catalog AS FROM incoming", stored.catalog)
+    _load(connection, "CREATE TABLE stored.scores AS FROM incoming", stored.scores)
+    _load(connection, "INSERT INTO stored.layers FROM incoming", layers)
+    _load(connection, "INSERT INTO stored.attempts FROM incoming", attempts.filter(own))
+    _load(connection, "INSERT INTO stored.done FROM incoming", pa.table({"weights_sha256": pa.array(done, pa.string())}))
+    reasons = {"reason": [each.value for each in Reason], "sentence": [each.sentence for each in Reason]}
+    _load(connection, "INSERT INTO stored.reasons FROM incoming", pa.table(reasons))
+    files = [stored.spectra[name] for name in spectra if name in stored.spectra]
+    connection.register("stored_spectra", lazy_parquet(files, _schema(connection, "spectra")))
+
+
+def _load(connection: duckdb.DuckDBPyConnection, statement: str, incoming: pa.Table) -> None:
+    connection.register("incoming", incoming)
+    connection.execute(statement)
+    connection.unregister("incoming")
+
+
+def _schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
+    return connection.sql(f"FROM stored.{table} LIMIT 0").to_arrow_table().schema
+
+
+def _script(name: str) -> str:
+    text = (resources.files("analysis") / "sql" / f"{name}.sql").read_text()
+    return text.replace("{metrics}", f"[{', '.join(map(_text, METRICS))}]")
+
+
+def _text(value: str | None) -> str:
+    """A text as SQL writes it."""
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def _column(table: pa.Table, *columns: str) -> list[str]:
+    return [value for column in columns for value in table[column].to_pylist()]
+
+
+def _find_row(ledger: list[dict[str, Any]], layer: str, part: str | None) -> dict[str, Any]:
+    """The ledger's row of a layer and part that has a spectrum."""
+    rows = [row for row in ledger if layer in (row["layer"], row["tensor"])]
+    if not rows:
+        raise AnalysisError(unknown_name("layer", layer, [row["layer"] for row in ledger if row["role"] != "skipped"]))
+    with_spectrum = [row for row in rows if row["role"] != "skipped"]
+    if not with_spectrum:
+        raise AnalysisError(f"{layer} has no spectrum. {Reason(rows[0]['reason']).sentence}")
+    parts = [row["part"] for row in with_spectrum]
+    if part not in parts:
+        if part is None:
+            raise AnalysisError(f"{layer} is a fused tensor; need the part, one of {', '.join(parts)}.")
+        known = [each for each in parts if each]
+        raise AnalysisError(unknown_name("part", part, known) if known else f"{layer} has no parts; leave part out.")
+    fitting = [row for row in with_spectrum if row["part"] == part]
+    if len({row["tensor"] for row in fitting}) > 1:
+        tensors = ", ".join(row["tensor"] for row in fitting)
+        raise AnalysisError(f"several tensors belong to {layer}: {tensors}; name one of them as the layer.")
+    return fitting[0]

@@ -1,0 +1,10 @@
+-- attempts: the log of the chosen configuration.
+-- Grain: one row a try at a weight file; a file under two names is tried once, under the first.
+--   unit: name of the metrics, NULL where the file could not even be identified
+--   started: ISO 8601, UTC; seconds_*: wall-clock seconds of a stage, NULL where it did not run
+--   bytes: size of the weight file; peak_rss_anon: bytes of memory, the highest seen
+--   outcome: done or failed; transient: whether the same command may succeed later
+CREATE VIEW attempts AS
+SELECT attempts.model, catalog.name, catalog.family, attempts.* EXCLUDE (model)
+FROM stored.attempts AS attempts
+LEFT JOIN (SELECT DISTINCT model, name, family FROM stored.catalog) AS catalog USING (model);

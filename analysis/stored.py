@@ -1,0 +1,152 @@
+"""What lies in results folders: tables that are small, and where the files are that are not."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from analysis.errors import AnalysisError
+from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA
+
+_OPTIONS = ("spectrum", "spectra_version", "metrics", "metrics_version", "catalog", "planned")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The content of one or several results folders, everything once.
+
+    Attributes:
+        catalog: A row a weight file, schema `CATALOG_SCHEMA`. Of two folders with the same model, the first holds.
+        scores: A row a published score, schema `SCORES_SCHEMA`, from the folder that has the model.
+        options: Content of the options files, by configuration; of two, the one that was planned later.
+        spectra: Files of spectra by spectra id.
+        layers: Files of metrics by fit id.
+        attempts: Files of the log by their own names.
+    """
+
+    catalog: pa.Table
+    scores: pa.Table
+    options: Mapping[str, Mapping[str, Any]]
+    spectra: Mapping[str, Path]
+    layers: Mapping[str, Path]
+    attempts: Mapping[str, Path]
+
+
+def find_stored(folders: Sequence[Path]) -> Stored:
+    """Look through results folders.
+
+    Args:
+        folders: At least one. What two of them hold under one name is the same and is taken from the first.
+
+    Raises:
+        AnalysisError: One is missing, is no results folder, or cannot be read.
+    """
+    catalogs, scores = [], []
+    options: dict[str, Mapping[str, Any]] = {}
+    models: set[str] = set()
+    for folder in folders:
+        _check(folder)
+        catalog = read_parquet([folder / "catalog.parquet"], CATALOG_SCHEMA)
+        own = set(catalog["model"].to_pylist()) - models
+        catalogs.append(_about(catalog, own))
+        if (folder / "scores.parquet").is_file():
+            scores.append(_about(read_parquet([folder / "scores.parquet"], SCORES_SCHEMA), own))
+        models |= own
+        for path in sorted((folder / "options").glob("*.json")):
+            content = _read_options(path)
+            if path.stem not in options or options[path.stem]["planned"] < content["planned"]:
+                options[path.stem] = content
+    return Stored(
+        catalog=pa.concat_tables(catalogs),
+        scores=pa.concat_tables([SCORES_SCHEMA.empty_table(), *scores]),
+        options=options,
+        spectra=_files(folders, "spectra/v1"),
+        layers=_files(folders, "layers/v1"),
+        attempts=_files(folders, "attempts"),
+    )
+
+
+def read_parquet(paths: Sequence[Path], schema: pa.Schema) -> pa.Table:
+    """All rows of some files, in the order of the files.
+
+    Args:
+        paths: The files.
+        schema: The columns wanted; one that a file does not have is NULL there, others are left out.
+
+    Raises:
+        AnalysisError: A file cannot be read.
+    """
+    try:
+        return lazy_parquet(paths, schema).to_table()
+    except (OSError, pa.ArrowInvalid) as error:
+        broken = next((path for path in paths if not _readable(path)), None)
+        if broken is None:
+            raise AnalysisError(f"cannot read the results: {error}") from error
+        raise AnalysisError(
+            f"{broken} cannot be read: {error}. Remove that file and call the same `setol run` again; "
+            "it computes what is missing."
+        ) from error
+
+
+def lazy_parquet(paths: Sequence[Path], schema: pa.Schema) -> ds.Dataset:
+    """Some files as one table that is read where and when it is asked for."""
+    if not paths:
+        return ds.dataset(schema.empty_table())
+    return ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
+
+
+def _check(folder: Path) -> None:
+    what = (
+        f"there is no folder {folder}"
+        if not folder.exists()
+        else f"{folder} is no folder"
+        if not folder.is_dir()
+        else f"{folder} is empty"
+        if not any(folder.iterdir())
+        else f"{folder} is not a results folder: it has no catalog.parquet"
+        if not (folder / "catalog.parquet").is_file()
+        else f"{folder} is not a complete results folder: it has no options/*.json"
+        if not any((folder / "options").glob("*.json"))
+        else None
+    )
+    if what:
+        raise AnalysisError(
+            f"{what}. Name a folder that `setol run` has filled, or fill this one: setol run --results {folder}"
+        )
+
+
+def _about(table: pa.Table, models: set[str]) -> pa.Table:
+    return table.filter(pa.array([model in models for model in table["model"].to_pylist()], pa.bool_()))
+
+
+def _files(folders: Sequence[Path], below: str) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted((folder / below).glob("*.parquet")):
+            if not path.name.startswith("."):  # still being written
+                found.setdefault(path.stem, path)
+    return found
+
+
+def _read_options(path: Path) -> Mapping[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        missing = [name for name in _OPTIONS if name not in content]
+    except (OSError, ValueError, TypeError) as error:
+        raise AnalysisError(f"{path} cannot be read: {error}. The same `setol run` writes it again.") from error
+    if missing:
+        raise AnalysisError(f"{path} lacks {', '.join(missing)}. The same `setol run` writes it again.")
+    return content
+
+
+def _readable(path: Path) -> bool:
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True

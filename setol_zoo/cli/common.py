@@ -1,0 +1,57 @@
+"""What the commands share: options, errors and exit status, the last line."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SOME_FAILED = 1
+"""Exit status where some models failed or are partial; 2, click's own, is for a call that was wrong."""
+
+results_option = click.option(
+    "--results",
+    envvar="SETOL_RESULTS",
+    default="results",
+    show_default="$SETOL_RESULTS or ./results",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Results folder.",
+)
+config_option = click.option("--config", help="Configuration to look at, by name; by default the newest complete one.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def reports_user_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn the errors that a user can mend into a message and exit status 2, without a traceback."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        from analysis.errors import AnalysisError
+
+        from catalogs import CatalogError
+        from pipeline.cluster import MissingRay
+        from pipeline.folder import FolderError
+        from pipeline.options import OptionError
+
+        try:
+            return command(*args, **kwargs)
+        except (AnalysisError, CatalogError, FolderError, MissingRay, OptionError) as error:
+            wrong_call(str(error))
+
+    return wrapper
+
+
+def wrong_call(message: str) -> NoReturn:
+    """End with exit status 2 and a message."""
+    error = click.ClickException(message)
+    error.exit_code = 2
+    raise error
+
+
+def next_command(*words: Any) -> None:
+    """Print the command to type next: always the last line."""
+    click.echo("next: " + click.style("setol " + " ".join(map(str, words)), bold=True))

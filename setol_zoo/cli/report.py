@@ -1,0 +1,29 @@
+"""`setol report`: one HTML file."""
+
+from pathlib import Path
+
+import click
+
+from setol_zoo.cli.common import config_option, json_option, next_command, reports_user_errors, results_option
+
+
+@click.command("report", short_help="Write one HTML file about the results.")
+@results_option
+@config_option
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="By default report.html in the folder.")
+@json_option
+@reports_user_errors
+def command(results: Path, config: str | None, output: Path | None, as_json: bool) -> None:
+    """Write a report: the run, coverage, models, metrics against scores, what failed and was skipped."""
+    from analysis.report import write_report
+    from analysis.results import open_results
+
+    from setol_zoo.cli.tables import print_json
+
+    path = output or results / "report.html"
+    write_report(open_results([results], config), path)
+    if as_json:
+        print_json({"report": str(path), "bytes": path.stat().st_size})
+    else:
+        click.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser")
+        next_command("correlate", "--results", results)

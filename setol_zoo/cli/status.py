@@ -1,0 +1,64 @@
+"""`setol status`: what a results folder holds."""
+
+from pathlib import Path
+
+import click
+
+from setol_zoo.cli.common import (
+    SOME_FAILED,
+    config_option,
+    json_option,
+    next_command,
+    reports_user_errors,
+    results_option,
+)
+
+MODELS = """
+SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
+       round(100 * m.coverage, 1) AS "coverage %", round(a.alpha_median, 3) AS "alpha median",
+       round(a.alpha_mean, 3) AS "alpha mean", round(a.alpha_hat_mean, 3) AS "alpha_hat mean"
+FROM models AS m LEFT JOIN model_metrics AS a USING (model)
+"""
+FAILURES = "SELECT model, file, error FROM failures"
+SHOWN = 40
+
+
+@click.command("status", short_help="What a results folder holds: models, coverage, failures.")
+@results_option
+@config_option
+@json_option
+@reports_user_errors
+def command(results: Path, config: str | None, as_json: bool) -> None:
+    """Models of a results folder: done or not, how much of their parameters was analyzed, what failed and why.
+
+    Exit status: 0 all models done, 1 some are not, 2 there are no results.
+    """
+    from analysis.results import open_results
+
+    from setol_zoo.cli.tables import print_json
+
+    opened = open_results([results], config)
+    unfinished = [row for row in opened.sql("SELECT name, status FROM models").to_pylist() if row["status"] != "done"]
+    if as_json:
+        models, failures = opened.sql("SELECT * FROM models"), opened.sql("SELECT * FROM failures")
+        print_json({"config": opened.config, "models": models.to_pylist(), "failures": failures.to_pylist()})
+    else:
+        print_models(results, config)
+        for failure in opened.sql(FAILURES).to_pylist():
+            click.secho(f"{failure['model']}: {failure['error']}", fg="red")
+        next_command("report", "--results", results)
+    if unfinished:
+        raise SystemExit(SOME_FAILED)
+
+
+def print_models(results: Path, config: str | None) -> None:
+    """Print a line for every model of a results folder."""
+    from analysis.results import open_results
+
+    from setol_zoo.cli.tables import print_table
+
+    opened = open_results([results], config)
+    print_table(opened.sql(MODELS), limit=SHOWN)
+    others = len(opened.configs) - 1
+    if others:
+        click.echo(f"configuration {opened.config}; {others} more here, see --config")

@@ -1,0 +1,82 @@
+"""Arrow tables on a terminal, as CSV, as JSON."""
+
+import json
+import math
+import sys
+from typing import Any
+
+import click
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 400
+"""Columns of a line where there is no terminal to fit: nothing is cut in a file or a pipe."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console as wide as the terminal, or wide enough for anything where there is none."""
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=WIDE)
+
+
+def print_table(table: pa.Table, *, title: str | None = None, limit: int | None = None) -> None:
+    """Print rows under their column names, numbers to the right, NULL as a dot.
+
+    Args:
+        table: The rows.
+        title: A line above.
+        limit: Most rows to show; how many are left out is said.
+    """
+    shown = table if limit is None else table.slice(0, limit)
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for field in shown.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        grid.add_column(field.name, justify="right" if number else "left", overflow="fold")
+    for row in shown.to_pylist():
+        grid.add_row(*(Text(_cell(value)) for value in row.values()))
+    console().print(grid)
+    if len(shown) < len(table):
+        click.echo(f"... and {len(table) - len(shown)} more rows")
+
+
+def print_csv(table: pa.Table) -> None:
+    """Print rows as CSV; lists are written as JSON."""
+    columns = []
+    for column in table.columns:
+        nested = pa.types.is_nested(column.type)
+        columns.append(pa.array([_json(value) for value in column.to_pylist()]) if nested else column)
+    sink = pa.BufferOutputStream()
+    pacsv.write_csv(pa.table(columns, names=table.column_names), sink)
+    sys.stdout.write(sink.getvalue().to_pybytes().decode())
+
+
+def print_json(value: Any) -> None:
+    """Print a table (as a list of objects) or any plain value as JSON; NaN and infinities become null."""
+    click.echo(_json(value.to_pylist() if isinstance(value, pa.Table) else value, indent=1))
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(_plain(value), indent=indent, default=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "·"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_cell, value[:4]))}{', ...' if len(value) > 4 else ''}]"
+    return str(value)

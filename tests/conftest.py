@@ -1,0 +1,49 @@
+"""Fixtures that several folders of tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from catalogs import load_catalog
+from checkpoints.fetch import cache_directory
+from pipeline.drive import RunRequest, RunSummary, drive
+from pipeline.folder import ResultsFolder
+from pipeline.options import MetricOptions, SpectrumOptions, preset
+from pipeline.serial import run_serially
+
+
+class Silent:
+    """A reporter that keeps the outcomes."""
+
+    def __init__(self):
+        self.outcomes = []
+
+    def planned(self, plan, unidentified):
+        self.plan, self.unidentified = plan, unidentified
+
+    def finished(self, outcome):
+        self.outcomes.append(outcome)
+
+
+def run_here(catalog, folder: Path, metric_options: MetricOptions | None = None, **options) -> RunSummary:
+    """Run a catalog in this process."""
+    request = RunRequest(
+        catalog,
+        ResultsFolder(folder),
+        cache_directory(),
+        SpectrumOptions(),
+        metric_options or MetricOptions(),
+        **{"device": "cpu", **options},
+    )
+    return drive(request, run_serially, Silent())
+
+
+@pytest.fixture(scope="session")
+def demo_results(tmp_path_factory) -> Path:
+    """The whole demo, run once with the defaults and once more with WeightWatcher's conventions."""
+    folder = tmp_path_factory.mktemp("demo") / "results"
+    # The preset first: the newest complete configuration, which the views show, is then the default.
+    for name in ("weightwatcher", "default"):
+        summary = run_here(load_catalog("demo"), folder, preset(name))
+        assert not summary.failures
+    return folder

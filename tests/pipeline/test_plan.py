@@ -1,0 +1,48 @@
+"""Planning is pure: the same input, the same units."""
+
+from catalogs import WeightFile
+from pipeline.options import MetricOptions, SpectrumOptions
+from pipeline.plan import make_plan
+
+
+def file(name: str, sha: str, size: int = 1) -> WeightFile:
+    return WeightFile(model=f"path:{name}", name=name, file=f"/x/{name}", weights_sha256=sha * 32, size=size)
+
+
+def plan(files, *, finished=(), failed=(), metrics=MetricOptions()):  # noqa: B008 - frozen
+    return make_plan(files, SpectrumOptions(), metrics, finished=finished, failed=failed)
+
+
+def test_largest_first():
+    found = plan([file("small", "aa", 1), file("large", "bb", 9), file("middle", "cc", 5)])
+    assert [unit.file.name for unit in found.units] == ["large", "middle", "small"]
+
+
+def test_one_content_under_two_names_is_one_unit():
+    found = plan([file("first", "aa"), file("second", "aa")])
+    assert [unit.file.name for unit in found.units] == ["first"]
+    assert len(found.files) == 2
+
+
+def test_what_is_finished_is_not_done_again():
+    first = plan([file("a", "aa"), file("b", "bb")])
+    done = first.units[0].fit_id
+    second = plan([file("a", "aa"), file("b", "bb")], finished={done})
+    assert [unit.fit_id for unit in second.finished] == [done]
+    assert [unit.fit_id for unit in second.units] == [first.units[1].fit_id]
+
+
+def test_other_metric_options_are_another_fit_of_the_same_spectra():
+    default, other = plan([file("a", "aa")]), plan([file("a", "aa")], metrics=MetricOptions(min_evals=20))
+    assert default.units[0].spectra_id == other.units[0].spectra_id
+    assert default.units[0].fit_id != other.units[0].fit_id
+
+
+def test_what_failed_for_good_is_held_back_unless_it_is_there_now():
+    unit = plan([file("a", "aa")]).units[0].fit_id
+    held = plan([file("a", "aa")], failed={unit})
+    assert [each.fit_id for each in held.held_back] == [unit]
+    assert not held.units
+    there = plan([file("a", "aa")], failed={unit}, finished={unit})
+    assert not there.held_back
+    assert len(there.finished) == 1
