@@ -1,7 +1,7 @@
 """What may be asked: one SELECT on the views, which changes nothing and reaches no file."""
 
 import re
-from collections.abc import Iterable
+from contextlib import suppress
 
 import duckdb
 import pyarrow as pa
@@ -24,7 +24,6 @@ _NO_COLUMN = re.compile(
     r'|does not have a column named "([^"]+)"'
     r'|column named "([^"]+)"'
 )
-_NO_FUNCTION = re.compile(r"Function with name (\S+) does not exist")
 
 
 def close_doors(connection: duckdb.DuckDBPyConnection) -> None:
@@ -52,7 +51,7 @@ def select(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     _check_one_select(connection, query)
     connection.execute("BEGIN TRANSACTION READ ONLY")
     try:
-        return connection.sql(query).to_arrow_table()
+        return _plain_integers(connection.sql(query).to_arrow_table())
     except duckdb.Error as error:
         raise AnalysisError(_explain(connection, str(error))) from error
     finally:
@@ -70,26 +69,37 @@ def _check_one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None
         raise AnalysisError(f"need exactly one SELECT statement on the views, got {got}. Results are only read.")
 
 
+def _plain_integers(table: pa.Table) -> pa.Table:
+    """Sums of integers, which DuckDB hands over as decimals of 38 digits, as the 64-bit integers that they fit in."""
+    for index, field in enumerate(table.schema):
+        if field.type == pa.decimal128(38, 0):
+            with suppress(pa.ArrowInvalid):
+                table = table.set_column(index, field.name, table.column(index).cast(pa.int64()))
+    return table
+
+
 def _explain(connection: duckdb.DuckDBPyConnection, message: str) -> str:
     """DuckDB's message; that about an unknown name with the nearest ones of ours."""
-    connection.execute("ROLLBACK")
-    connection.execute("BEGIN TRANSACTION READ ONLY")
     if found := _NO_TABLE.search(message):
-        views = _names(connection, "SELECT view_name FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal")
-        return unknown_name("view", found[1].strip('"'), views)
+        return unknown_name("view", found[1].strip('"'), _ours(connection, "table_name"))
     if found := _NO_COLUMN.search(message):
         name = next(group for group in found.groups() if group)
-        columns = _names(connection, "SELECT DISTINCT column_name FROM duckdb_columns() WHERE schema_name = 'main'")
-        told = unknown_name("column", name, columns)
-        return f"{told}; DESCRIBE a view to see its columns"
-    if _NO_FUNCTION.search(message):
-        return _tidy(message.replace("Catalog Error: ", ""))
+        return f"{unknown_name('column', name, _ours(connection, 'column_name'))}; DESCRIBE a view to see its columns"
+    if "read-only mode" in message:
+        return "need a SELECT that changes nothing; results are only read."
     return _tidy(message)
 
 
-def _names(connection: duckdb.DuckDBPyConnection, query: str) -> Iterable[str]:
-    return sorted(row[0] for row in connection.execute(query).fetchall())
+def _ours(connection: duckdb.DuckDBPyConnection, what: str) -> list[str]:
+    """Names of the views, or of their columns."""
+    connection.execute("ROLLBACK")  # the statement that failed has spoilt the transaction
+    connection.execute("BEGIN TRANSACTION READ ONLY")
+    found = connection.execute(
+        f"SELECT DISTINCT {what} FROM duckdb_columns() WHERE schema_name = 'main' AND database_name = 'memory'"
+    )
+    return sorted(row[0] for row in found.fetchall())
 
 
 def _tidy(message: str) -> str:
-    return message.strip().replace("\n\n", "\n")
+    """Without the name of the kind of error, which says nothing to a reader, and without blank lines."""
+    return re.sub(r"^[A-Z]\w+ Error: ", "", message.strip()).replace("\n\n", "\n")

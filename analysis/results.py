@@ -93,12 +93,8 @@ class Results:
         Raises:
             AnalysisError: There is no such model, layer or part, or it has no spectrum.
         """
-        models = _column(self.sql("SELECT model, name FROM models"), "model", "name")
-        if model not in models:
-            raise AnalysisError(unknown_name("model", model, models))
-        ledger = self.sql(
-            f"SELECT tensor, layer, part, role, tied_to, reason FROM spectra WHERE {_text(model)} IN (model, name)"
-        ).to_pylist()
+        key = self._key(model)
+        ledger = self.rows(f"SELECT tensor, layer, part, role, tied_to, reason FROM spectra WHERE model = {_text(key)}")
         if not ledger:
             raise AnalysisError(f"{model} has no spectra yet; `setol run` with this results folder computes them.")
         row = _find_row(ledger, layer, part)
@@ -106,7 +102,7 @@ class Results:
         found = self.sql(
             f"""SELECT spectra.evals, layers.evals_factor
                 FROM spectra JOIN layers USING (model, file, tensor)
-                WHERE {_text(model)} IN (spectra.model, spectra.name) AND tensor = {_text(tensor)}
+                WHERE model = {_text(key)} AND tensor = {_text(tensor)}
                     AND spectra.part IS NOT DISTINCT FROM {_text(part)}
                     AND layers.part IS NOT DISTINCT FROM {_text(part)}"""
         )
@@ -114,6 +110,16 @@ class Results:
             raise AnalysisError(f"{model} has no metrics of {layer} yet; the same `setol run` computes them.")
         evals = np.sort(found["evals"][0].values.to_numpy())
         return evals * found["evals_factor"][0].as_py()
+
+    def _key(self, model: str) -> str:
+        """The key of a model that is called by its key or its name."""
+        models = self.rows("SELECT model, name FROM models")
+        keys = [row["model"] for row in models if model in (row["model"], row["name"])]
+        if not keys:
+            raise AnalysisError(unknown_name("model", model, [name for row in models for name in row.values()]))
+        if len(keys) > 1:
+            raise AnalysisError(f"several models are called {model}: {', '.join(keys)}; need one of these keys.")
+        return str(keys[0])
 
 
 def open_results(folders: str | Path | Sequence[str | Path], config: str | None = None) -> Results:
@@ -157,7 +163,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Ta
     _load(connection, "CREATE TABLE stored.scores AS FROM incoming", stored.scores)
     _load(connection, "INSERT INTO stored.layers FROM incoming", layers)
     _load(connection, "INSERT INTO stored.attempts FROM incoming", attempts.filter(own))
-    _load(connection, "INSERT INTO stored.done FROM incoming", pa.table({"weights_sha256": pa.array(done, pa.string())}))
+    _load(
+        connection, "INSERT INTO stored.done FROM incoming", pa.table({"weights_sha256": pa.array(done, pa.string())})
+    )
     reasons = {"reason": [each.value for each in Reason], "sentence": [each.sentence for each in Reason]}
     _load(connection, "INSERT INTO stored.reasons FROM incoming", pa.table(reasons))
     files = [stored.spectra[name] for name in spectra if name in stored.spectra]
@@ -184,10 +192,6 @@ def _text(value: str | None) -> str:
     return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
 
 
-def _column(table: pa.Table, *columns: str) -> list[str]:
-    return [value for column in columns for value in table[column].to_pylist()]
-
-
 def _find_row(ledger: list[dict[str, Any]], layer: str, part: str | None) -> dict[str, Any]:
     """The ledger's row of a layer and part that has a spectrum."""
     rows = [row for row in ledger if layer in (row["layer"], row["tensor"])]
@@ -195,7 +199,7 @@ def _find_row(ledger: list[dict[str, Any]], layer: str, part: str | None) -> dic
         raise AnalysisError(unknown_name("layer", layer, [row["layer"] for row in ledger if row["role"] != "skipped"]))
     with_spectrum = [row for row in rows if row["role"] != "skipped"]
     if not with_spectrum:
-        raise AnalysisError(f"{layer} has no spectrum. {Reason(rows[0]['reason']).sentence}")
+        raise AnalysisError(f"{layer} has no spectrum. {rows[0]['sentence'] or rows[0]['reason']}")
     parts = [row["part"] for row in with_spectrum]
     if part not in parts:
         if part is None:

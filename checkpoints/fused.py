@@ -10,8 +10,8 @@ Shape = tuple[int, ...]
 _QKV = re.compile(r"(?:^|\.)(?:in_proj_weight|(?:qkv|Wqkv|W_pack|to_qkv|qkv_proj|c_attn)\.weight)$")
 _KV = re.compile(r"(?:^|\.)(?:kv|to_kv)\.weight$")
 _GATE_UP = re.compile(r"(?:^|\.)gate_up_proj\.weight$")
-_RECURRENT = re.compile(r"(?:^|\.)weight_(?P<side>ih|hh|hr)_(?P<rest>l\d+(?:_reverse)?)$|_cell\.weight_(?:ih|hh)$")
-_EXPERTS = re.compile(r"(?:^|\.)\w*experts?\b")
+_RECURRENT = re.compile(r"(?:^|\.)weight_(?P<side>ih|hh|hr)(?P<rest>(?:_l\d+(?:_reverse)?)?)$")
+_EXPERTS = re.compile(r"(?:^|\.)(?:\w*experts?|(?:in|out)put_linear)\b")
 
 _GATES = {4: ("i", "f", "g", "o"), 3: ("r", "z", "n")}
 """Names of the gates by their number, in torch's order: LSTM, GRU. A plain RNN has none."""
@@ -34,7 +34,7 @@ def fused_linear(name: str, shape: Shape) -> tuple[Part, ...] | None:
         if 0 < shared < cols and not odd and cols % shared == 0:
             edges = (0, cols, cols + shared, rows)
             return tuple(Part(letter, Kind.LINEAR, (Cut(0, edges[i], edges[i + 1]),)) for i, letter in enumerate("qkv"))
-        if rows % 3 == 0:
+        if rows % 3 == 0 and not name.endswith("c_attn.weight"):
             return equal_parts(("q", "k", "v"), Kind.LINEAR, rows)
     if _KV.search(name) and rows % 2 == 0:
         return equal_parts(("k", "v"), Kind.LINEAR, rows)
@@ -56,12 +56,10 @@ def recurrent_gates(name: str, shapes: Mapping[str, Shape]) -> tuple[Part, ...] 
     match = _RECURRENT.search(name)
     if match is None:
         return None
-    side = match["side"] or name[-2:]
-    if side == "hr":
+    if match["side"] == "hr":
         return (Part(None, Kind.RECURRENT),)
-    stem = name[: match.start("side")] if match["side"] else name[:-2]
-    suffix = f"_{match['rest']}" if match["side"] else ""
-    projection, hidden = shapes.get(f"{stem}hr{suffix}"), shapes.get(f"{stem}hh{suffix}")
+    stem, rest = name[: match.start("side")], match["rest"]
+    projection, hidden = shapes.get(f"{stem}hr{rest}"), shapes.get(f"{stem}hh{rest}")
     width = projection[1] if projection else hidden[1] if hidden else 0
     rows = shapes[name][0]
     gates = _GATES.get(rows // width) if width and rows % width == 0 else None

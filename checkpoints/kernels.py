@@ -5,6 +5,7 @@ group. How many there are in all is known from the convolution before it.
 """
 
 from collections.abc import Sequence
+from math import prod
 
 from checkpoints.names import is_conv_transpose
 from checkpoints.parts import Cut, Kind, Part
@@ -16,7 +17,7 @@ _KINDS = {3: Kind.CONV1D, 4: Kind.CONV2D, 5: Kind.CONV3D}
 
 def kernel_kind(header: TensorHeader) -> Kind | None:
     """Kind of a convolution kernel by its axes and name, None where it is none."""
-    if len(header.shape) not in _KINDS or not header.name.endswith(("weight", "kernel")):
+    if len(header.shape) not in _KINDS or not header.name.endswith("weight"):
         return None
     return Kind.CONV_TRANSPOSE if is_conv_transpose(header.name) else _KINDS[len(header.shape)]
 
@@ -36,37 +37,49 @@ def kernel_parts(header: TensorHeader, kind: Kind, groups: int) -> tuple[Part, .
 
 
 def infer_groups(headers: Sequence[TensorHeader]) -> dict[str, int]:
-    """Number of groups of every kernel, from the kernels before it in the same block.
+    """Number of groups of every kernel, from the kernels before it in its module or, if none, the module around.
 
-    A kernel is grouped where no kernel before it in its block puts out as many channels as it takes in, but
-    the one right before it puts out a multiple, and groups of that number divide its own output. Without a
-    kernel before it, it is taken as ungrouped.
+    A kernel of several taps is grouped where no kernel before it has as many channels as it takes in, on either
+    side, but the one right before it puts out a multiple: so many groups there are, if they divide its own
+    output and that is not smaller. Single taps (shortcuts, squeezes, laterals) often take their input from
+    elsewhere, and are taken as ungrouped, like a kernel that none comes before.
 
     Args:
-        headers: All tensors of a file, in the file's order (torch's order is that of the modules).
+        headers: All tensors of a file, in the order of the modules as far as the file tells it.
 
     Returns:
         Groups by tensor name, kernels only.
     """
     groups: dict[str, int] = {}
-    outputs: dict[str, list[int]] = {}
+    channels: dict[str, list[int]] = {}
     for header in headers:
-        if kernel_kind(header) is None:
+        kind = kernel_kind(header)
+        if kind is None or 0 in header.shape:
             continue
-        out_channels, group_channels = header.shape[:2]
-        before = outputs.setdefault(_block(header.name), [])
-        groups[header.name] = 1
-        if before and group_channels not in before and before[-1] % group_channels == 0:
-            count = before[-1] // group_channels
-            if out_channels % count == 0:
-                groups[header.name] = count
-        before.append(out_channels)
+        module, around = _modules(header.name)
+        before = channels.get(module) or channels.get(around) or []
+        if kind is Kind.CONV_TRANSPOSE:
+            groups[header.name] = 1
+            inputs, outputs = header.shape[:2]
+        else:
+            groups[header.name] = _count_groups(header.shape, before)
+            inputs, outputs = header.shape[1] * groups[header.name], header.shape[0]
+        for scope in {module, around}:
+            channels.setdefault(scope, []).extend((inputs, outputs))
     return groups
 
 
-def _block(name: str) -> str:
-    """The block of a kernel: its module's parent, one more up where the module is a `conv` in a wrapper."""
+def _count_groups(shape: tuple[int, ...], before: Sequence[int]) -> int:
+    """Groups of a kernel, given the inputs and outputs of those before it, the last one's output last."""
+    out_channels, group_channels = shape[:2]
+    if not before or group_channels in before or prod(shape[2:]) == 1:
+        return 1
+    count, rest = divmod(before[-1], group_channels)
+    grouped = count and not rest and out_channels >= before[-1] and out_channels % count == 0
+    return count if grouped else 1
+
+
+def _modules(name: str) -> tuple[str, str]:
+    """The module that holds a layer, and the one around it: `layer1.0` and `layer1` of `layer1.0.conv2.weight`."""
     path = name.split(".")[:-1]
-    if path and path[-1] == "conv":
-        path = path[:-1]
-    return ".".join(path[:-1])
+    return ".".join(path[:-1]), ".".join(path[:-2])

@@ -40,14 +40,14 @@ def lay_out(headers: Sequence[TensorHeader]) -> tuple[TensorLayout, ...]:
 def _reason_to_skip(header: TensorHeader) -> Reason | None:
     if is_buffer(header.name):
         return Reason.BUFFER
-    if is_quantized(header.name):
-        return Reason.QUANTIZED
     if header.dtype in _INTEGERS:
-        return Reason.INTEGER
+        return Reason.QUANTIZED if is_quantized(header.name) else Reason.INTEGER
     if 0 in header.shape:
         return Reason.EMPTY
     if len(squeezed(header.shape)) < 2:
         return Reason.VECTOR
+    if is_quantized(header.name):
+        return Reason.QUANTIZED
     if header.dtype not in FLOATS:
         return Reason.DTYPE
     return None

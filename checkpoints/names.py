@@ -13,7 +13,7 @@ _BUFFER = re.compile(
         running_mean | running_var | num_batches_tracked        # normalization
       | (?:position|token_type)_ids                             # index vectors
       | (?:\w*_)?inv_freq | (?:cos|sin)_cached | freqs_(?:cis|cos|sin) | rope\.freqs   # rotary frequencies
-      | masked_bias | attn_mask | causal_mask | (?:attn|attention)\.bias   # causal masks of GPT-2 and its kin
+      | masked_bias | \w+_mask | (?:attn|attention)\.bias         # masks: causal, of windows, of pruning
       | relative_position_index | relative_coords_table         # Swin
       | expert_bias | e_score_correction_bias                   # load balancing of routers
     )$""",
@@ -25,9 +25,9 @@ _QUANTIZED = re.compile(
 _TABLE = re.compile(
     r"""(?:^|\.)(?:
         \w*pos(?:ition)?(?:al)?_?(?:embed|emb|encod)\w* | wpe | embed_positions   # absolute positions
-      | rel(?:ative)?_pos\w* | relative_attention_bias | attention_biases | \w*bias_table   # relative positions
+      | rel(?:ative)?_pos\w* | attention_biases | \w*bias_table   # relative positions
       | (?:cls|dist|mask|register|reg|class)_(?:token|embedding)s?   # learned tokens
-      | A_log | bias
+      | A_log | \w*bias                                         # states of Mamba; biases of heads, experts
     )(?:\.weight)?$""",
     re.VERBOSE,
 )

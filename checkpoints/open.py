@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,8 +29,14 @@ _SAFETENSORS_DTYPES = {
     "I32": "int32",
     "I16": "int16",
     "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
     "U8": "uint8",
     "BOOL": "bool",
+    "C64": "complex64",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
 }
 
 
@@ -62,7 +69,8 @@ class SafetensorsFile:
     def __init__(self, path: Path) -> None:
         try:
             self._file = safe_open(path, framework="pt", device="cpu")
-            slices = [(name, self._file.get_slice(name)) for name in self._file.keys()]  # noqa: SIM118
+            # The file keeps its tensors by name; with numbers as numbers that comes near the order of the modules.
+            slices = [(name, self._file.get_slice(name)) for name in sorted(self._file.keys(), key=_natural)]
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"damaged safetensors file {path.name}: {error}. It is cut short or not of this format; fetch it again."
@@ -98,7 +106,8 @@ class StateDict:
 def _unpickle(path: Path) -> dict[str, torch.Tensor]:
     try:
         # Only the zip format of torch >= 1.6 can be mapped; older files are read whole.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with warnings.catch_warnings(action="ignore"):  # torch's remarks on pickle protocols help nobody here
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         wanted = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
         if wanted is None:
@@ -109,24 +118,35 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
             f"refused {path.name}: unpickling it would run {wanted[1]}, and weights are data. "
             "Where you trust it, load it yourself and save its state_dict as safetensors."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except MemoryError:
+        raise
+    except Exception as error:
+        # A damaged pickle can fail anywhere in torch.load, with any kind of error.
+        sentence = re.split(r"\.\s|\n", str(error))[0] or type(error).__name__
         raise CheckpointError(
-            f"damaged checkpoint {path.name}: {first_line}. It is cut short or no torch file; fetch it again."
+            f"damaged checkpoint {path.name}: {sentence}. It is cut short or no torch file; fetch it again."
         ) from error
-    return _state_dict_in(content, path)
-
-
-def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
-    """The mapping of names to tensors, wherever the training script put it."""
-    if isinstance(content, Mapping):
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-        if tensors:
-            return tensors
-        for wrapper in WRAPPERS:
-            if isinstance(content.get(wrapper), Mapping):
-                return _state_dict_in(content[wrapper], path)
+    if tensors := _state_dict_in(content):
+        return tensors
     came = f"keys {sorted(map(str, content))[:5]}" if isinstance(content, Mapping) else type(content).__name__
     raise CheckpointError(
         f"no tensors in {path.name}: need a state dict, at the top or under one of {', '.join(WRAPPERS)}; got {came}."
     )
+
+
+def _state_dict_in(content: Any) -> dict[str, torch.Tensor]:
+    """The mapping of names to tensors, wherever the training script put it; empty where there is none.
+
+    Under a wrapper first: the tensor at the top may be an accuracy or a step count that was saved beside it.
+    """
+    if not isinstance(content, Mapping):
+        return {}
+    for wrapper in WRAPPERS:
+        if tensors := _state_dict_in(content.get(wrapper)):
+            return tensors
+    return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _natural(name: str) -> list[str | int]:
+    """Sorting key by which `layers.2` comes before `layers.10`."""
+    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", name)]

@@ -58,6 +58,8 @@ def _shards_of(index: Path) -> tuple[Path, ...]:
         names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index.name} is no index of shards: need JSON with a weight_map ({error}).") from error
+    if not names:
+        raise CheckpointError(f"{index.name} is no index of shards: its weight_map names no file.")
     outside = [name for name in names if not isinstance(name, str) or Path(name).name != name]
     if outside:
         raise CheckpointError(f"{index.name} names {outside[0]!r}: shards must lie beside their index.")

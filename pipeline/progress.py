@@ -37,7 +37,9 @@ class ProgressReporter:
         self._total = len(plan.units)
         there, megabytes = len(plan.finished), sum(unit.cost for unit in plan.units) / 1e6
         todo = f"{self._total} to do ({megabytes:.0f} MB)" if self._total else "nothing to do"
-        self._console.print(f"{len(plan.files)} weight files: {there} there already, {todo}", highlight=False)
+        files = len(plan.files) + len(unidentified)
+        count = f"{files} weight file{'' if files == 1 else 's'}"
+        self._console.print(f"{count}: {there} there already, {todo}", highlight=False)
         for row in unidentified:
             self._failed(row.file.name, str(row.error))
         if self._total:

@@ -1,7 +1,7 @@
 """The rows that are written, each dataclass beside its Arrow schema; a test keeps the two equal."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -225,4 +225,5 @@ ATTEMPTS_SCHEMA = pa.schema(
 
 def table_of(rows: Sequence[SpectrumRow] | Sequence[LayerRow] | Sequence[AttemptRow], schema: pa.Schema) -> pa.Table:
     """Rows as an Arrow table of their schema."""
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+    columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
+    return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()}, schema=schema)

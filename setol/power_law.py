@@ -5,6 +5,7 @@ Maximum likelihood for the exponent, the Kolmogorov-Smirnov distance for where t
 Mahoney, JMLR 22, 2021).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +88,7 @@ def fit_power_law(evals: NDArray[np.float64], *, small_sample: SmallSample | Non
     d_upper = float(np.abs(power_law_cdf(log_tail, choice.alpha) - upper_steps).max())
     return PowerLawFit(
         alpha=choice.alpha,
-        alpha_sigma=(choice.alpha - 1.0) / np.sqrt(n_tail),
+        alpha_sigma=(choice.alpha - 1.0) / math.sqrt(n_tail),
         lambda_min=float(ordered[choice.start]),
         lambda_max=float(ordered[-1]),
         d_ww=choice.distance,

@@ -80,8 +80,8 @@ def scan_tails(log_evals: NDArray[np.float64], *, smallest_tail: int = 2, lost_d
 def tail_exponents(log_evals: NDArray[np.float64], lost_degrees: int = 0) -> NDArray[np.float64]:
     """Exponent of the tail above every eigenvalue, shape (n,); infinite where a tail has no spread."""
     sizes = len(log_evals) - np.arange(len(log_evals))
-    below_top = log_evals - log_evals[-1]  # keeps the partial sums small, so their differences keep digits
-    sums = np.cumsum(below_top[::-1])[::-1] - sizes * below_top
+    gaps = np.append(np.diff(log_evals) * sizes[1:], 0.0)  # each gap lies below all eigenvalues above it
+    sums = np.cumsum(gaps[::-1])[::-1]  # of ln(lambda/lambda_min): positive terms alone, so no digits are lost
     exponents = np.full(len(log_evals), np.inf)
     spread = log_evals < log_evals[-1]
     exponents[spread] = 1.0 + (sizes[spread] - lost_degrees) / sums[spread]

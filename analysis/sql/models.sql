@@ -1,5 +1,6 @@
 -- models: every model of the catalog and how far its analysis goes.
 -- Grain: one row a model.
+--   content: the same for models of the same weight files; duplicate_group: what the catalog says of that
 --   status: done (all weight files have metrics), partial (some), failed (none, and a try failed), pending (none yet)
 --   n_files, n_files_done: weight files; n_tensors: tensors in them
 --   n_analyzed: matrices with a row in `layers`, n_ok of them with a fitted tail; n_tied, n_skipped: ledger rows
@@ -16,6 +17,7 @@ WITH files AS (
     SELECT
         model, name, family, architecture, pretrain, licence, duplicate_group, params,
         min(rowid) AS position,
+        md5(string_agg(weights_sha256, '+' ORDER BY weights_sha256)) AS content,
         count(*) AS n_files,
         count(*) FILTER (weights_sha256 IN (FROM stored.done)) AS n_files_done
     FROM stored.catalog
@@ -58,6 +60,7 @@ SELECT
     pretrain,
     licence,
     duplicate_group,
+    content,
     CASE
         WHEN n_files_done = n_files THEN 'done'
         WHEN n_files_done > 0 THEN 'partial'

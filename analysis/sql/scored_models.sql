@@ -11,6 +11,7 @@ SELECT
     models.architecture,
     models.pretrain,
     models.duplicate_group,
+    models.content,
     models.params,
     scores.dataset,
     scores.split,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
@@ -13,16 +13,31 @@ R = TypeVar("R")
 SOME_FAILED = 1
 """Exit status where some models failed or are partial; 2, click's own, is for a call that was wrong."""
 
-results_option = click.option(
-    "--results",
-    envvar="SETOL_RESULTS",
-    default="results",
-    show_default="$SETOL_RESULTS or ./results",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Results folder.",
-)
+INTERRUPTED = 130
+
+
+def _results_option(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    return click.option(
+        *names,
+        "results",
+        envvar="SETOL_RESULTS",
+        default="results",
+        show_default="$SETOL_RESULTS or ./results",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Results folder.",
+    )
+
+
+results_option = _results_option("--results")
+results_or_out_option = _results_option("--results", "--out")
 config_option = click.option("--config", help="Configuration to look at, by name; by default the newest complete one.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class WrongCall(click.ClickException):
+    """A call that cannot be carried out as it stands: message and exit status 2."""
+
+    exit_code = 2
 
 
 def reports_user_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -31,7 +46,6 @@ def reports_user_errors(command: Callable[P, R]) -> Callable[P, R]:
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         from analysis.errors import AnalysisError
-
         from catalogs import CatalogError
         from pipeline.cluster import MissingRay
         from pipeline.folder import FolderError
@@ -40,16 +54,12 @@ def reports_user_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (AnalysisError, CatalogError, FolderError, MissingRay, OptionError) as error:
-            wrong_call(str(error))
+            raise WrongCall(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted: nothing half-done is left, and the same command goes on", err=True)
+            raise SystemExit(INTERRUPTED) from None
 
     return wrapper
-
-
-def wrong_call(message: str) -> NoReturn:
-    """End with exit status 2 and a message."""
-    error = click.ClickException(message)
-    error.exit_code = 2
-    raise error
 
 
 def next_command(*words: Any) -> None:

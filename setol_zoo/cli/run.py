@@ -2,22 +2,32 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, reports_user_errors, results_option
+from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, reports_user_errors, results_or_out_option
+
+if TYPE_CHECKING:
+    from pipeline.identify import Unidentified
+    from pipeline.plan import Plan
 
 
 @click.command("run", short_help="Bring a results folder up to date with a catalog of models.")
 @click.argument("models", nargs=-1)
 @click.option("--catalog", "catalog_name", help="A built-in catalog (such as demo), or the path of your own.")
-@results_option
-@click.option("--out", "results", type=click.Path(path_type=Path, file_okay=False), hidden=True, default=None)
+@results_or_out_option
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N models.")
 @click.option("--preset", "preset_name", default="default", show_default=True, help="Metric options by name.")
 @click.option("--min-evals", type=int, help="Fewest eigenvalues for a tail fit; overrides the preset.")
 @click.option("--kernel-factor", type=float, help="Factor on the eigenvalues of kernels; overrides the preset.")
-@click.option("--executor", type=click.Choice(["ray", "serial"]), default="ray", show_default=True)
+@click.option(
+    "--executor",
+    type=click.Choice(["ray", "serial"]),
+    default="ray",
+    show_default=True,
+    help="serial: in one process, without Ray.",
+)
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster to use; by default one is started here.")
 @click.option("--cpus", type=click.IntRange(min=1), help="Cores to use where Ray is started here; by default all.")
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
@@ -43,15 +53,15 @@ def command(
 ) -> None:
     """Compute spectra and metrics of models, and keep them in a results folder.
 
-    With --catalog, MODELS are names in it (all of them if none is given); without, they are paths of weight files
-    or folders. What is in the results folder is not computed again: after an interruption, the same command goes on.
+    With --catalog, MODELS are names in it (all of them if none is given); without, they are weight files, folders
+    with one model, or models of the built-in catalogs. What is in the results folder is not computed again: after an
+    interruption, the same command goes on.
 
     Exit status: 0 all done, 1 some models failed, 2 the call was wrong.
     """
     from functools import partial
 
     from catalogs import load_catalog
-    from catalogs.paths import catalog_of_paths
     from checkpoints.fetch import cache_directory
     from pipeline.cluster import run_on_ray
     from pipeline.drive import RunRequest, drive, prepare
@@ -61,21 +71,26 @@ def command(
     from pipeline.serial import run_serially
     from setol_zoo.cli.status import print_models
     from setol_zoo.cli.tables import console, print_json
+    from setol_zoo.targets import catalog_of_targets
 
     if catalog_name is None and not models:
         raise click.UsageError("need --catalog NAME (such as demo), or paths of models.")
-    catalog = load_catalog(catalog_name) if catalog_name else catalog_of_paths(models)
+    catalog = load_catalog(catalog_name) if catalog_name else catalog_of_targets(models)
     if catalog_name and models:
         catalog = catalog.select(models)
     if limit:
         catalog = catalog.limit(limit)
-    given = {"min_evals": min_evals, "kernel_factor": kernel_factor}
+    metrics = preset(preset_name)
+    if min_evals is not None:
+        metrics = replace(metrics, min_evals=min_evals)
+    if kernel_factor is not None:
+        metrics = replace(metrics, kernel_factor=kernel_factor)
     request = RunRequest(
         catalog,
         ResultsFolder(results.absolute()),
         cache_directory(),
         SpectrumOptions(),
-        replace(preset(preset_name), **{name: value for name, value in given.items() if value is not None}),
+        metrics,
         device=device,
         retry_failed=retry_failed,
     )
@@ -98,7 +113,7 @@ def command(
         raise SystemExit(SOME_FAILED)
 
 
-def _print_plan(plan, unidentified, *, as_json: bool) -> None:  # type: ignore[no-untyped-def]
+def _print_plan(plan: "Plan", unidentified: "tuple[Unidentified, ...]", *, as_json: bool) -> None:
     import pyarrow as pa
 
     from setol_zoo.cli.tables import print_json, print_table

@@ -11,7 +11,14 @@ from setol_zoo.cli.common import config_option, json_option, reports_user_errors
 @click.argument("query")
 @results_option
 @config_option
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How rows are printed.",
+)
 @json_option
 @reports_user_errors
 def command(query: str, results: Path, config: str | None, form: str, as_json: bool) -> None:
@@ -21,7 +28,6 @@ def command(query: str, results: Path, config: str | None, form: str, as_json: b
     Example: setol sql "SELECT model, alpha_hat_mean, score FROM scored_models ORDER BY score"
     """
     from analysis.results import open_results
-
     from setol_zoo.cli.tables import print_csv, print_json, print_table
 
     table = open_results([results], config).sql(query)

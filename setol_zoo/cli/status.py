@@ -34,7 +34,6 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
     Exit status: 0 all models done, 1 some are not, 2 there are no results.
     """
     from analysis.results import open_results
-
     from setol_zoo.cli.tables import print_json
 
     opened = open_results([results], config)
@@ -54,7 +53,6 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
 def print_models(results: Path, config: str | None) -> None:
     """Print a line for every model of a results folder."""
     from analysis.results import open_results
-
     from setol_zoo.cli.tables import print_table
 
     opened = open_results([results], config)

@@ -1,0 +1,276 @@
+"""The figures: metrics against scores, alpha against ERG, alpha along a model, and one spectrum with its fit.
+
+Each function takes rows or arrays and returns an SVG element as text. Nothing here reads results, and
+nothing is kept in pyplot.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from analysis.style import COLOURS, INK, MARKERS, OTHER, house_style, label_points, new_figure, svg_of
+
+Row = Mapping[str, Any]
+
+MOST_LABELS = 24
+"""Points beyond which their names are left out: they would hide each other."""
+
+_BOXES = 40
+
+
+def score_figure(rows: Sequence[Row], panels: Mapping[str, str], name: str) -> str:
+    """Published scores against several metrics side by side, a point a model.
+
+    Args:
+        rows: Of `scored_models`, all of one dataset and score: name, family, score, score_metric, unit, metrics.
+        panels: Title by column, a panel each.
+        name: Of the figure, unique in its page.
+    """
+    looks = _looks(rows)
+    with house_style():
+        figure = new_figure(9.6, 3.7 if len(looks) == 1 else 4.1)
+        all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (column, title) in zip(all_axes, panels.items(), strict=True):
+            for family, (colour, marker) in looks.items():
+                members = [row for row in rows if _family(row, looks) == family and row[column] is not None]
+                x, y = [row[column] for row in members], [row["score"] for row in members]
+                axes.scatter(x, y, s=34, color=colour, marker=marker, label=_legend_text(family), linewidths=0)
+            axes.set_xlabel(title)
+            axes.margins(0.16, 0.12)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+        all_axes[0].set_ylabel(f"{rows[0]['score_metric']} ({rows[0]['unit']})")
+        if len(looks) > 1:
+            handles, labels = all_axes[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
+        if len(rows) <= MOST_LABELS:
+            figure.canvas.draw()
+            for axes, column in zip(all_axes, panels, strict=True):
+                known = [row for row in rows if row[column] is not None]
+                label_points(axes, [(row[column], row["score"]) for row in known], [row["name"] for row in known])
+        return svg_of(figure, name)
+
+
+def erg_figure(rows: Sequence[Row], name: str) -> str:
+    """Alpha against the distance of the tail's edge from the ECS, a point a layer.
+
+    Args:
+        rows: Of `layers`, those with a fit: family, alpha, erg_delta.
+        name: Of the figure, unique in its page.
+    """
+    looks = _looks(rows)
+    alpha, delta = _values(rows, "alpha"), _values(rows, "erg_delta")
+    x_limits, y_limits = (1.0, _upper(alpha)), (-max(_upper(-delta), 0.06 * _upper(delta)), _upper(delta))
+    inside = (alpha <= x_limits[1]) & (delta >= y_limits[0]) & (delta <= y_limits[1])
+    with house_style():
+        figure = new_figure(8.2, 4.8)
+        axes = figure.subplots()
+        axes.axvline(2, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        for rank, (family, (colour, marker)) in enumerate(looks.items()):
+            own = np.array([_family(row, looks) == family for row in rows], dtype=bool)
+            axes.scatter(
+                alpha[own],
+                delta[own],
+                s=14 if rank == 0 else 20,  # the largest family lies below, the small ones on top of it
+                color=colour,
+                marker=marker,
+                linewidths=0,
+                alpha=0.45 if rank == 0 else 0.85,
+                label=_legend_text(f"{family} ({np.count_nonzero(own)})"),
+            )
+        axes.set(xlim=x_limits, ylim=y_limits, xlabel="alpha", ylabel="erg_delta (mean eigenvalue 1)")
+        legend = figure.legend(loc="outside upper left", ncols=min(4, len(looks)))
+        for handle in legend.legend_handles:
+            handle.set_alpha(1)
+            handle.set_sizes([34])
+        axes.annotate("alpha = 2", (2, 1), (4, -10), xycoords=("data", "axes fraction"), textcoords="offset points")
+        axes.annotate("ERG", (1, 0), (4, -3), xycoords=("axes fraction", "data"), textcoords="offset points")
+        if not inside.all():
+            note = f"{np.count_nonzero(~inside)} of {len(inside)} layers lie outside the frame"
+            axes.set_title(note, loc="right", fontsize=8.5, color="#6b7280")
+        return svg_of(figure, name)
+
+
+def alpha_figure(rows: Sequence[Row], name: str) -> str:
+    """The alphas of each model's layers: all of them, the quartiles as a bar, the median as a line.
+
+    Args:
+        rows: Of `layers`, those with a fit: name, family, alpha, in the order in which models are to be shown. With
+            more than 40 models a row of the figure is a family.
+        name: Of the figure, unique in its page.
+    """
+    looks = _looks(rows)
+    key = "name" if len({row["name"] for row in rows}) <= _BOXES else "family"
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[key] or "no family", []).append(row)
+    limit = _upper(_values(rows, "alpha"))
+    rng = np.random.default_rng(0)
+    with house_style():
+        figure = new_figure(9.6, 0.9 + 0.3 * len(groups))
+        axes = figure.subplots()
+        axes.grid(visible=False, axis="y")
+        axes.axvline(2, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        for position, members in enumerate(groups.values()):
+            alpha = _values(members, "alpha")
+            colour, _ = looks[_family(members[0], looks)]
+            low, median, high = np.quantile(alpha, [0.25, 0.5, 0.75])
+            axes.barh(position, high - low, left=low, height=0.62, color=colour, alpha=0.22)
+            axes.scatter(
+                alpha,
+                position + rng.uniform(-0.24, 0.24, len(alpha)),
+                s=7 if len(alpha) < 300 else 3,
+                color=colour,
+                alpha=0.6,
+                linewidths=0,
+            )
+            axes.plot([median, median], [position - 0.34, position + 0.34], color=INK, linewidth=2)
+            if beyond := np.count_nonzero(alpha > limit):
+                note = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+                axes.annotate(f"{beyond} more ›", (1, position), (6, 0), fontsize=8.5, color="#4b5563", **note)
+        axes.set_yticks(range(len(groups)), list(groups))
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.set(xlim=(1, limit), ylim=(len(groups) - 0.4, -0.6), xlabel="alpha")
+        return svg_of(figure, name)
+
+
+def depth_figure(rows: Sequence[Row], name: str) -> str:
+    """Alpha along the models: the median over their layers in each tenth of the way from input to output.
+
+    Args:
+        rows: Of `layers`, those with a fit: name, family, position (0 to 1), alpha. A panel is a family; those beyond
+            the sixth are left out.
+        name: Of the figure, unique in its page.
+    """
+    families: dict[str, list[Row]] = {}
+    for row in rows:
+        families.setdefault(row["family"] or "no family", []).append(row)
+    shown = dict(sorted(families.items(), key=lambda item: -len({row["name"] for row in item[1]}))[:6])
+    columns = min(3, len(shown))
+    n_rows = -(-len(shown) // columns)
+    with house_style():
+        figure = new_figure(9.6, 0.4 + 2.9 * n_rows)
+        grid = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False)
+        for axes in grid.flat[len(shown) :]:
+            axes.set_visible(False)
+        for axes, (family, members) in zip(grid.flat, shown.items(), strict=False):
+            models: dict[str, list[Row]] = {}
+            for row in members:
+                models.setdefault(row["name"], []).append(row)
+            axes.axhline(2, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+            for index, (model, layers) in enumerate(models.items()):
+                x, y = _tenths(_values(layers, "position"), _values(layers, "alpha"))
+                few = len(models) <= len(COLOURS)
+                axes.plot(
+                    x,
+                    y,
+                    color=COLOURS[index] if few else OTHER,
+                    marker=MARKERS[index] if few else None,
+                    markersize=4,
+                    linewidth=1.3 if few else 0.7,
+                    alpha=0.95 if few else 0.5,
+                    label=_legend_text(model) if few else None,
+                )
+            axes.set_title(family if len(models) <= len(COLOURS) else f"{family} ({len(models)} models)")
+            if len(models) <= len(COLOURS):
+                axes.legend(fontsize=7.5, ncols=1 if len(models) < 4 else 2, loc="upper center")
+        top = max(max(line.get_ydata()) for axes in grid.flat for line in axes.get_lines())
+        grid[0, 0].set(xlim=(0, 1), ylim=(1, top * 1.35))
+        for axes in grid[-1]:
+            axes.set_xlabel("input   →   output")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("alpha (median)")
+        for axes in grid.flat:
+            axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+        return svg_of(figure, name)
+
+
+def spectrum_figure(evals: NDArray[np.float64], row: Row, name: str) -> str:
+    """One spectrum on logarithmic axes, with the fitted tail, its edge and that of the ECS.
+
+    Args:
+        evals: The pooled spectrum, scaled as the row's lambdas are, shape (n,).
+        row: Of `layers`: alpha, lambda_min, n_tail, erg_lambda_min (trace scale).
+        name: Of the figure, unique in its page.
+    """
+    ecs_edge = row["erg_lambda_min"] * evals.mean()
+    start = min(ecs_edge, row["lambda_min"]) / 30  # below lies what neither the fit nor the ECS sees
+    shown = evals[evals >= start]
+    bins = int(np.clip(2 * len(shown) ** 0.5, 12, 60))
+    edges = np.geomspace(shown.min(), shown.max() * (1 + 1e-12), bins)
+    counts, _ = np.histogram(shown, edges)
+    density = counts / np.diff(edges) / len(evals)
+    filled = counts > 0
+    tail = np.geomspace(row["lambda_min"], evals.max(), 100)
+    height = row["n_tail"] / len(evals) * (row["alpha"] - 1) / row["lambda_min"]
+    low = density[filled].min() / 2
+    with house_style():
+        figure = new_figure(8.2, 4.2)
+        axes = figure.subplots()
+        axes.stairs(np.where(filled, density, low), edges, baseline=low, fill=True, color="#d3e3f0")
+        axes.plot(np.sqrt(edges[1:] * edges[:-1])[filled], density[filled], "o", markersize=3.6, color=COLOURS[0])
+        power_law = height * (tail / row["lambda_min"]) ** -row["alpha"]
+        fit = f"power law, alpha = {row['alpha']:.2f}: {row['n_tail']} of {len(evals)} eigenvalues"
+        axes.plot(tail, power_law, color=COLOURS[1], linewidth=2.4, label=fit)
+        axes.axvline(row["lambda_min"], color=COLOURS[1], linestyle=(0, (4, 3)), label="lambda_min, where it begins")
+        axes.axvline(ecs_edge, color=COLOURS[2], linestyle=(0, (1, 1.5)), linewidth=2, label="ECS begins: det X = 1")
+        axes.set(xscale="log", yscale="log", ylim=(low, None), xlabel="eigenvalue", ylabel="density")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(_power_of_ten))
+            axis.set_minor_formatter(NullFormatter())
+        if hidden := len(evals) - len(shown):
+            axes.set_title(f"{hidden} smaller eigenvalues not shown", loc="right", fontsize=8.5, color="#6b7280")
+        figure.legend(loc="outside upper left", ncols=3)
+        return svg_of(figure, name)
+
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power_of_ten(value: float, _: int | None = None) -> str:
+    exponent = round(np.log10(value))
+    if -2 <= exponent <= 2:
+        return f"{value:g}"
+    return "10" + str(exponent).translate(_SUPERSCRIPT)
+
+
+def _legend_text(text: str) -> str:
+    """A label that matplotlib does not take for a hidden one, as it does those that begin with an underscore."""
+    return text if not text.startswith("_") else f"\u200b{text}"
+
+
+def _looks(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each family, the largest first; families beyond the palette share grey."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["family"] or "no family"] = counts.get(row["family"] or "no family", 0) + 1
+    ranked = sorted(counts, key=lambda family: (-counts[family], family))
+    looks = dict(zip(ranked, zip(COLOURS, MARKERS, strict=True), strict=False))
+    if len(ranked) > len(looks):
+        looks[f"{len(ranked) - len(looks)} other families"] = (OTHER, ".")
+    return looks
+
+
+def _family(row: Row, looks: Mapping[str, tuple[str, str]]) -> str:
+    family = row["family"] or "no family"
+    return family if family in looks else list(looks)[-1]
+
+
+def _values(rows: Sequence[Row], column: str) -> NDArray[np.float64]:
+    return np.array([row[column] for row in rows], dtype=np.float64)
+
+
+def _upper(values: NDArray[np.float64]) -> float:
+    """Where an axis may end: past all values, or past 98.5 % of them if the rest lies far out."""
+    top, most = float(values.max()), float(np.quantile(values, 0.985))
+    return 1.06 * (top if top <= 1.5 * abs(most) else most) if top > 0 else 0.3
+
+
+def _tenths(position: NDArray[np.float64], alpha: NDArray[np.float64]) -> tuple[list[float], list[float]]:
+    """Middle and median alpha of each tenth of the depth that has layers."""
+    tenth = np.minimum((position * 10).astype(int), 9)
+    there = sorted(set(tenth.tolist()))
+    return [(each + 0.5) / 10 for each in there], [float(np.median(alpha[tenth == each])) for each in there]

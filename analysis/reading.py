@@ -1,0 +1,72 @@
+"""What the correlations of one group of models say, in plain words; every word of it follows from the numbers."""
+
+from collections.abc import Sequence
+
+from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, Correlation, Verdict
+
+_SPELT_OUT = {"log10_params": "the number of parameters", "depth": "depth"}
+
+
+def reading(group: Sequence[Correlation]) -> str:
+    """Say what one group's correlations are worth.
+
+    Args:
+        group: All correlations of one dataset, score and family, baselines included, as `correlate` gives them.
+    """
+    n = max(each.n for each in group)
+    if n < FEWEST:
+        return f"Too few models to judge: {n}, and {FEWEST} are needed."
+    judged = [each for each in group if each.metric not in BASELINES and each.kendall_tau is not None]
+    if not judged:
+        return f"Nothing to correlate: metrics or scores do not vary, or are known for too few of the {n} models."
+    best = max(judged, key=_strength)
+    told = f"{_list_of_equals(judged, best)} best with the score of these {best.n} models"
+    told += f" (tau = {best.kendall_tau:.2f}, p = {best.kendall_p:.2g}; {len(judged)} metrics were looked at)."
+    better = [each for each in judged if each.verdict is Verdict.BETTER]
+    if better:
+        return f"{told} {_something(group, better)}"
+    if best.verdict is Verdict.CHANCE:
+        return f"{told} That may be chance, so nothing here speaks for a metric."
+    return f"{told} {_nothing(group, best)}"
+
+
+def _nothing(group: Sequence[Correlation], best: Correlation) -> str:
+    rivals = [each for each in _baselines(group) if _strength(each) >= _strength(best) - 1e-12]
+    rivals = rivals or _baselines(group)  # the best metric is known for fewer models than the baselines
+    verb = "orders" if len(rivals) == 1 else "order"
+    return (
+        f"But {_told(rivals)} {verb} them at least as well, so the metric adds nothing that the size of the models "
+        "does not already order, and the agreement is no evidence for it."
+    )
+
+
+def _something(group: Sequence[Correlation], better: Sequence[Correlation]) -> str:
+    rivals = _baselines(group)
+    order = "One metric orders" if len(better) == 1 else f"{len(better)} metrics order"
+    told = f"{order} them better than {_told(rivals) if rivals else 'depth and parameters, which do not vary'}."
+    added = [each.added for each in better if each.added is not None]
+    if not added:
+        return f"{told} Whether that holds for other models, fewer than {FEWEST_ADDED} models cannot say."
+    if max(added) <= 0:
+        return f"{told} But added to depth and parameters, none makes better predictions of a model left out."
+    best = max(better, key=lambda each: each.added or 0)
+    return f"{told} Added to depth and parameters, {best.metric} takes {max(added):.0%} off the leave-one-out error."
+
+
+def _baselines(group: Sequence[Correlation]) -> list[Correlation]:
+    return [each for each in group if each.metric in BASELINES and each.kendall_tau is not None]
+
+
+def _strength(each: Correlation) -> float:
+    return abs(each.kendall_tau or 0.0)
+
+
+def _list_of_equals(judged: Sequence[Correlation], best: Correlation) -> str:
+    equals = [each.metric for each in judged if _strength(each) >= _strength(best) - 1e-12]
+    if len(equals) == 1:
+        return f"{equals[0]} goes"
+    return f"{', '.join(equals[:-1])} and {equals[-1]} go"
+
+
+def _told(rivals: Sequence[Correlation]) -> str:
+    return " and ".join(f"{_SPELT_OUT[each.metric]} (tau = {each.kendall_tau:.2f})" for each in rivals)

@@ -1,0 +1,131 @@
+"""One look for all figures, and how a figure becomes text to put in a page."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+# Okabe and Ito's palette, which readers with any colour vision can tell apart; yellow is left out, too pale in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+OTHER = "#8a8f98"
+INK = "#1f2328"
+FAINT = "#c9ced6"
+
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so texts are measured alike on every machine
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#6b7280",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e8ebef",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#4b5563",
+    "ytick.color": "#4b5563",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.6,
+    "text.parse_math": False,  # a model's name may hold a dollar
+    "svg.fonttype": "none",
+    "svg.hashsalt": "setol-zoo",
+}
+_FONTS = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The look, for the time of drawing one figure."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that can measure its own texts; the caller is in the house style."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def svg_of(figure: Figure, name: str) -> str:
+    """A figure as an SVG element that can stand in a page beside others.
+
+    Args:
+        figure: The figure; the caller is in the house style.
+        name: Put before every id, so that no two figures of a page share one.
+
+    Returns:
+        The element, the same text for the same figure; no date, no outer reference.
+    """
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", svg)
+    svg = re.sub(r"'DejaVu Sans'(, sans-serif)?", _FONTS, svg)
+    return re.sub(r'<svg ([^>]*?)width="[^"]*"', rf'<svg role="img" \1class="figure" data-name="{name}"', svg, count=1)
+
+
+def label_points(axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str]) -> None:
+    """Write a text beside each point, where it covers the least of points, texts and the frame.
+
+    Args:
+        axes: Its limits are final and its figure has been laid out.
+        points: In data coordinates.
+        texts: One a point.
+    """
+    canvas = axes.figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = canvas.get_renderer()
+    places = [tuple(place) for place in axes.transData.transform(points)]
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in places]
+    frame = axes.get_window_extent(renderer)
+    for (x, y), text in zip(points, texts, strict=True):
+        label = axes.annotate(text, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=8.5, color="#374151")
+        costs = []
+        for dx, dy, horizontal, vertical in _OFFSETS:
+            label.set(position=(dx, dy), ha=horizontal, va=vertical)
+            costs.append(_cost(label.get_window_extent(renderer), taken, frame))
+        dx, dy, horizontal, vertical = _OFFSETS[costs.index(min(costs))]
+        label.set(position=(dx, dy), ha=horizontal, va=vertical)
+        taken.append(label.get_window_extent(renderer))
+
+
+_OFFSETS = (
+    (7, 0, "left", "center"),
+    (-7, 0, "right", "center"),
+    (0, 7, "center", "bottom"),
+    (0, -7, "center", "top"),
+    (6, 5, "left", "bottom"),
+    (6, -5, "left", "top"),
+    (-6, 5, "right", "bottom"),
+    (-6, -5, "right", "top"),
+    (0, 18, "center", "bottom"),
+    (0, -18, "center", "top"),
+)
+
+
+def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
+    """Area of a label on other things, and outside the frame, where it would be cut off or run into the next panel."""
+    overlaps = (Bbox.intersection(box, other) for other in taken)
+    covered = sum(overlap.width * overlap.height for overlap in overlaps if overlap)
+    inside = Bbox.intersection(box, frame)
+    outside = box.width * box.height - (inside.width * inside.height if inside else 0.0)
+    return float(covered + 2 * outside)
