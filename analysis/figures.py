@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -17,6 +18,9 @@ Row = Mapping[str, Any]
 
 MOST_LABELS = 24
 """Points beyond which their names are left out: they would hide each other."""
+
+MOST_VECTORS = 4000
+"""Points beyond which they are drawn as an image: a page with every one of 100,000 as a shape is slow."""
 
 _BOXES = 40
 
@@ -65,7 +69,7 @@ def erg_figure(rows: Sequence[Row], name: str) -> str:
     x_limits, y_limits = (1.0, _upper(alpha)), (-max(_upper(-delta), 0.06 * _upper(delta)), _upper(delta))
     inside = (alpha <= x_limits[1]) & (delta >= y_limits[0]) & (delta <= y_limits[1])
     with house_style():
-        figure = new_figure(8.2, 4.8)
+        figure = new_figure(9.6, 5.2)
         axes = figure.subplots()
         axes.axvline(2, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)))
@@ -80,12 +84,15 @@ def erg_figure(rows: Sequence[Row], name: str) -> str:
                 linewidths=0,
                 alpha=0.45 if rank == 0 else 0.85,
                 label=_legend_text(f"{family} ({np.count_nonzero(own)})"),
+                rasterized=len(rows) > MOST_VECTORS,
+                zorder=1.5 if colour == OTHER else 2,
             )
         axes.set(xlim=x_limits, ylim=y_limits, xlabel="alpha", ylabel="erg_delta (mean eigenvalue 1)")
         legend = figure.legend(loc="outside upper left", ncols=min(4, len(looks)))
         for handle in legend.legend_handles:
-            handle.set_alpha(1)
-            handle.set_sizes([34])
+            if isinstance(handle, PathCollection):
+                handle.set_alpha(1)
+                handle.set_sizes([34])
         axes.annotate("alpha = 2", (2, 1), (4, -10), xycoords=("data", "axes fraction"), textcoords="offset points")
         axes.annotate("ERG", (1, 0), (4, -3), xycoords=("axes fraction", "data"), textcoords="offset points")
         if not inside.all():
@@ -126,11 +133,20 @@ def alpha_figure(rows: Sequence[Row], name: str) -> str:
                 color=colour,
                 alpha=0.6,
                 linewidths=0,
+                rasterized=len(rows) > MOST_VECTORS,
             )
             axes.plot([median, median], [position - 0.34, position + 0.34], color=INK, linewidth=2)
             if beyond := np.count_nonzero(alpha > limit):
-                note = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
-                axes.annotate(f"{beyond} more ›", (1, position), (6, 0), fontsize=8.5, color="#4b5563", **note)
+                axes.annotate(
+                    f"{beyond} more ›",
+                    (1, position),
+                    (6, 0),
+                    xycoords=("axes fraction", "data"),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=8.5,
+                    color="#4b5563",
+                )
         axes.set_yticks(range(len(groups)), list(groups))
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set(xlim=(1, limit), ylim=(len(groups) - 0.4, -0.6), xlabel="alpha")
@@ -208,7 +224,7 @@ def spectrum_figure(evals: NDArray[np.float64], row: Row, name: str) -> str:
     height = row["n_tail"] / len(evals) * (row["alpha"] - 1) / row["lambda_min"]
     low = density[filled].min() / 2
     with house_style():
-        figure = new_figure(8.2, 4.2)
+        figure = new_figure(9.6, 4.4)
         axes = figure.subplots()
         axes.stairs(np.where(filled, density, low), edges, baseline=low, fill=True, color="#d3e3f0")
         axes.plot(np.sqrt(edges[1:] * edges[:-1])[filled], density[filled], "o", markersize=3.6, color=COLOURS[0])

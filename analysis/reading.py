@@ -20,23 +20,24 @@ def reading(group: Sequence[Correlation]) -> str:
     if not judged:
         return f"Nothing to correlate: metrics or scores do not vary, or are known for too few of the {n} models."
     best = max(judged, key=_strength)
-    told = f"{_list_of_equals(judged, best)} best with the score of these {best.n} models"
+    told = f"{_going(_equals(judged, best))} best with the score of these {best.n} models"
     told += f" (tau = {best.kendall_tau:.2f}, p = {best.kendall_p:.2g}; {len(judged)} metrics were looked at)."
     better = [each for each in judged if each.verdict is Verdict.BETTER]
     if better:
         return f"{told} {_something(group, better)}"
     if best.verdict is Verdict.CHANCE:
         return f"{told} That may be chance, so nothing here speaks for a metric."
-    return f"{told} {_nothing(group, best)}"
+    return f"{told} {_nothing(group, best, len(_equals(judged, best)))}"
 
 
-def _nothing(group: Sequence[Correlation], best: Correlation) -> str:
+def _nothing(group: Sequence[Correlation], best: Correlation, n_best: int) -> str:
     rivals = [each for each in _baselines(group) if _strength(each) >= _strength(best) - 1e-12]
     rivals = rivals or _baselines(group)  # the best metric is known for fewer models than the baselines
     verb = "orders" if len(rivals) == 1 else "order"
+    add, it = ("the metric adds", "it") if n_best == 1 else ("the metrics add", "them")
     return (
-        f"But {_told(rivals)} {verb} them at least as well, so the metric adds nothing that the size of the models "
-        "does not already order, and the agreement is no evidence for it."
+        f"But {_told(rivals)} {verb} them at least as well, so {add} nothing that the size of the models "
+        f"does not already order, and the agreement is no evidence for {it}."
     )
 
 
@@ -61,11 +62,12 @@ def _strength(each: Correlation) -> float:
     return abs(each.kendall_tau or 0.0)
 
 
-def _list_of_equals(judged: Sequence[Correlation], best: Correlation) -> str:
-    equals = [each.metric for each in judged if _strength(each) >= _strength(best) - 1e-12]
-    if len(equals) == 1:
-        return f"{equals[0]} goes"
-    return f"{', '.join(equals[:-1])} and {equals[-1]} go"
+def _equals(judged: Sequence[Correlation], best: Correlation) -> list[str]:
+    return [each.metric for each in judged if _strength(each) >= _strength(best) - 1e-12]
+
+
+def _going(metrics: Sequence[str]) -> str:
+    return f"{metrics[0]} goes" if len(metrics) == 1 else f"{', '.join(metrics[:-1])} and {metrics[-1]} go"
 
 
 def _told(rivals: Sequence[Correlation]) -> str:

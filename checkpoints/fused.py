@@ -59,8 +59,7 @@ def recurrent_gates(name: str, shapes: Mapping[str, Shape]) -> tuple[Part, ...] 
     if match["side"] == "hr":
         return (Part(None, Kind.RECURRENT),)
     stem, rest = name[: match.start("side")], match["rest"]
-    projection, hidden = shapes.get(f"{stem}hr{rest}"), shapes.get(f"{stem}hh{rest}")
-    width = projection[1] if projection else hidden[1] if hidden else 0
+    width = (shapes.get(f"{stem}hr{rest}") or shapes.get(f"{stem}hh{rest}") or (0,))[-1]
     rows = shapes[name][0]
     gates = _GATES.get(rows // width) if width and rows % width == 0 else None
     return equal_parts(gates, Kind.RECURRENT, rows) if gates else (Part(None, Kind.RECURRENT),)

@@ -134,15 +134,15 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
     )
 
 
-def _state_dict_in(content: Any) -> dict[str, torch.Tensor]:
+def _state_dict_in(content: Any, depth: int = 3) -> dict[str, torch.Tensor]:
     """The mapping of names to tensors, wherever the training script put it; empty where there is none.
 
-    Under a wrapper first: the tensor at the top may be an accuracy or a step count that was saved beside it.
+    Under a wrapper first: a tensor at the top may be an accuracy or a step count that was saved beside it.
     """
-    if not isinstance(content, Mapping):
+    if depth == 0 or not isinstance(content, Mapping):
         return {}
     for wrapper in WRAPPERS:
-        if tensors := _state_dict_in(content.get(wrapper)):
+        if tensors := _state_dict_in(content.get(wrapper), depth - 1):
             return tensors
     return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
 

@@ -225,5 +225,5 @@ ATTEMPTS_SCHEMA = pa.schema(
 
 def table_of(rows: Sequence[SpectrumRow] | Sequence[LayerRow] | Sequence[AttemptRow], schema: pa.Schema) -> pa.Table:
     """Rows as an Arrow table of their schema."""
-    columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
-    return pa.table({name: pa.array(values, schema.field(name).type) for name, values in columns.items()}, schema=schema)
+    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]
+    return pa.table(columns, schema=schema)

@@ -1,4 +1,4 @@
-"""The main job as a script: `ray submit ray_cluster.yaml pipeline/run.py -- --catalog demo --results DIR`.
+"""The main job as a script: `ray submit CLUSTER.yaml pipeline/run.py -- --catalog demo --results DIR`.
 
 Ray copies this one file to the cluster's head, so it only calls the installed package.
 """

@@ -49,7 +49,7 @@ def show(name: str, as_json: bool) -> None:
         scores = [s for s in catalog.scores if s.model == file.model and s.primary]
         told = ", ".join(f"{s.dataset} {s.metric} {s.value:g} {s.unit}" for s in scores[:2])
         more = f" and {len(scores) - 2} more" if len(scores) > 2 else ""
-        size = None if file.size is None else round(file.size / 1e6, 1)
+        size = None if file.size is None else file.size / 1e6
         rows.append(
             {"model": file.name, "family": file.family, "MB": size, "licence": file.licence, "scores": told + more}
         )

@@ -1,11 +1,15 @@
 """`setol correlate`: metrics against scores."""
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from setol_zoo.cli.common import config_option, json_option, next_command, reports_user_errors, results_option
+
+SHOWN = ("dataset", "score_metric", "family", "metric", "n", "kendall_tau", "kendall_p", "r_squared", "verdict")
+"""Columns of the printed table; --json has all."""
 
 
 @click.command("correlate", short_help="Metrics against published scores, within each family.")
@@ -19,17 +23,22 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
     Fewer than 5 models are too few to judge. The baselines log10_params and depth stand beside the metrics.
     """
     import pyarrow as pa
-    from analysis.correlate import correlate
-    from analysis.results import open_results
 
+    from analysis.correlate import FEWEST, correlate
+    from analysis.results import open_results
     from setol_zoo.cli.tables import print_json, print_table
 
-    rows = [asdict(row) for row in correlate(open_results([results], config))]
+    found = [asdict(row) for row in correlate(open_results([results], config))]
     if as_json:
-        print_json(rows)
+        print_json(found)
         return
-    if rows:
-        print_table(pa.Table.from_pylist(rows))
-    else:
+    judged = [{name: row[name] for name in SHOWN} for row in found if row["n"] >= FEWEST]
+    if judged:
+        print_table(pa.Table.from_pylist(judged))
+    groups = sorted({(row["family"] or "all families", row["n"], row["dataset"]) for row in found if row["n"] < FEWEST})
+    for (family, n), count in Counter((family, n) for family, n, _ in groups).items():
+        datasets = "1 data set" if count == 1 else f"{count} data sets"
+        click.echo(f"too few to judge: {family}, {n} model{'' if n == 1 else 's'} on {datasets}")
+    if not found:
         click.echo("no scored models in these results: give the catalog a scores.csv")
     next_command("report", "--results", results)

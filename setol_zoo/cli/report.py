@@ -17,7 +17,6 @@ def command(results: Path, config: str | None, output: Path | None, as_json: boo
     """Write a report: the run, coverage, models, metrics against scores, what failed and was skipped."""
     from analysis.report import write_report
     from analysis.results import open_results
-
     from setol_zoo.cli.tables import print_json
 
     path = output or results / "report.html"

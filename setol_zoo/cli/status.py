@@ -15,8 +15,8 @@ from setol_zoo.cli.common import (
 
 MODELS = """
 SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
-       round(100 * m.coverage, 1) AS "coverage %", round(a.alpha_median, 3) AS "alpha median",
-       round(a.alpha_mean, 3) AS "alpha mean", round(a.alpha_hat_mean, 3) AS "alpha_hat mean"
+       100 * m.coverage AS "coverage %", a.alpha_median AS "alpha median", a.alpha_mean AS "alpha mean",
+       a.alpha_hat_mean AS "alpha_hat mean"
 FROM models AS m LEFT JOIN model_metrics AS a USING (model)
 """
 FAILURES = "SELECT model, file, error FROM failures"

@@ -32,11 +32,13 @@ def print_table(table: pa.Table, *, title: str | None = None, limit: int | None 
     """
     shown = table if limit is None else table.slice(0, limit)
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    columns = []
     for field in shown.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
         grid.add_column(field.name, justify="right" if number else "left", overflow="fold")
-    for row in shown.to_pylist():
-        grid.add_row(*(Text(_cell(value)) for value in row.values()))
+        columns.append(_cells(shown[field.name].to_pylist()))
+    for row in zip(*columns, strict=True):
+        grid.add_row(*map(Text, row))
     console().print(grid)
     if len(shown) < len(table):
         click.echo(f"... and {len(table) - len(shown)} more rows")
@@ -72,11 +74,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _cells(values: list[Any]) -> list[str]:
+    """A column's values as text; floats with the same decimals, four digits for the largest."""
+    sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value]
+    decimals = max(0, 3 - math.floor(math.log10(max(sizes)))) if sizes else 0
+    fits = sizes and decimals <= 6 and min(sizes) >= 10.0**-decimals
+    return [
+        f"{value:.{decimals}f}" if fits and isinstance(value, float) and math.isfinite(value) else _cell(value)
+        for value in values
+    ]
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "·"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+        return f"{value:.4g}"
     if isinstance(value, list):
         return f"[{', '.join(map(_cell, value[:4]))}{', ...' if len(value) > 4 else ''}]"
     return str(value)

@@ -67,16 +67,16 @@ def test_cifar_means_equal_the_prototype(demo_results, name):
 
 def test_alpha_hat_orders_the_cifar_series_and_so_does_its_depth(demo_results):
     rows = {
-        row.predictor: row
+        row.metric: row
         for row in correlate(open_results([demo_results]))
         if row.family == "resnet-cifar" and row.dataset == "cifar-10"
     }
     assert rows["alpha_hat_mean"].n == 6
-    assert rows["alpha_hat_mean"].tau == pytest.approx(1.0)
-    assert rows["log_norm_mean"].tau == pytest.approx(1.0)
-    assert rows["alpha_mean"].tau == pytest.approx(-0.0667, abs=1e-4)
+    assert rows["alpha_hat_mean"].kendall_tau == pytest.approx(1.0)
+    assert rows["log_norm_mean"].kendall_tau == pytest.approx(1.0)
+    assert rows["alpha_mean"].kendall_tau == pytest.approx(-0.0667, abs=1e-4)
     # Exactly what makes the six a weak proof: the number of layers alone orders them as well.
-    assert abs(rows["depth"].tau) == pytest.approx(1.0)
+    assert abs(rows["depth"].kendall_tau) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -110,6 +110,8 @@ def test_metrics_equal_weightwatcher(demo_results, name):
     assert len(common) >= 20
     for tensor in common:
         for column, their_column in OURS_TO_THEIRS.items():
+            if column == "erg_lambda_min" and ours[tensor]["erg_n"] == ours[tensor]["n_evals"]:
+                continue  # its loop ends before the smallest eigenvalue: it counts it, and gives the next larger one
             assert ours[tensor][column] == pytest.approx(float(theirs[tensor][their_column]), rel=1e-6, abs=1e-9), (
                 tensor,
                 column,

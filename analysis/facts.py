@@ -1,0 +1,152 @@
+"""What the report says about a run, as queries on the views."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.correlate import Correlation, correlate
+from analysis.reading import reading
+from analysis.results import Results
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The correlations of one dataset, score and family (None for all), and what they say."""
+
+    family: str | None
+    correlations: tuple[Correlation, ...]
+    reading: str
+
+    @property
+    def n(self) -> int:
+        """Models in it."""
+        return max(each.n for each in self.correlations)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One published score of a dataset: the models that have it, and its groups."""
+
+    dataset: str
+    split: str | None
+    score_metric: str
+    unit: str
+    higher_is_better: bool
+    rows: tuple[Row, ...]
+    groups: tuple[Group, ...]
+
+    @property
+    def n(self) -> int:
+        """Models in its largest group, each content once."""
+        return max(group.n for group in self.groups)
+
+
+def totals(results: Results) -> Row:
+    """Counts over all models."""
+    return results.rows(
+        """SELECT count(*) AS n_models,
+            count(*) FILTER (status = 'done') AS n_done,
+            count(*) FILTER (status = 'partial') AS n_partial,
+            count(*) FILTER (status = 'failed') AS n_failed,
+            count(*) FILTER (status = 'pending') AS n_pending,
+            sum(n_analyzed) AS n_analyzed, sum(n_ok) AS n_ok, sum(n_tied) AS n_tied, sum(n_skipped) AS n_skipped,
+            sum(params_covered) AS params_covered,
+            sum(params_covered) / nullif(sum(params_matrices), 0) AS coverage
+        FROM models"""
+    )[0]
+
+
+def run_facts(results: Results) -> Row:
+    """When, where and how long, from the log."""
+    return results.rows(
+        """SELECT count(*) AS tries,
+            min(started) AS first, max(started) AS last,
+            list_sort(list(DISTINCT host)) AS hosts,
+            list_sort(list(DISTINCT device)) AS devices,
+            list_sort(list(DISTINCT code_version)) AS versions,
+            sum(seconds_fetch) AS seconds_fetch,
+            sum(seconds_spectra) AS seconds_spectra,
+            sum(seconds_metrics) AS seconds_metrics,
+            sum(bytes) FILTER (NOT reused_spectra AND outcome = 'done') AS bytes,
+            max(peak_rss_anon) AS peak_rss_anon
+        FROM attempts"""
+    )[0]
+
+
+def model_rows(results: Results) -> list[Row]:
+    """Every model with its means and one score: on the dataset that most models have a score on."""
+    return results.rows(
+        """WITH datasets AS (
+            SELECT dataset, count(*) AS n_models FROM scores WHERE "primary" GROUP BY dataset
+        ),
+        chosen AS (
+            SELECT model, dataset, metric AS score_metric, value AS score, unit,
+                row_number() OVER (PARTITION BY model ORDER BY n_models DESC, dataset) AS place,
+                count(*) OVER (PARTITION BY model) - 1 AS n_more
+            FROM scores JOIN datasets USING (dataset)
+            WHERE "primary"
+        )
+        SELECT models.*, dataset, score_metric, score, unit, n_more, n_layers,
+            alpha_median, alpha_mean, alpha_se, alpha_hat_mean, alpha_hat_se,
+            erg_delta_mean, erg_delta_se
+        FROM models
+        LEFT JOIN (FROM chosen WHERE place = 1) USING (model)
+        LEFT JOIN (SELECT * EXCLUDE (name, family) FROM model_metrics) USING (model)
+        ORDER BY models.family IS NULL, models.family, models.params, models.name, models.model"""
+    )
+
+
+def fitted_layers(results: Results) -> list[Row]:
+    """Layers with a fitted tail, each with its place in its model: 0 for the first, 1 for the last."""
+    return results.rows(
+        """SELECT layers.model, layers.name, layers.family, tensor, layer, part, kind, n_evals, n_rows, n_cols, n_tail,
+            alpha, lambda_min, erg_lambda_min, erg_delta,
+            (row_number() OVER file_order - 1) / greatest(count(*) OVER whole - 1, 1) AS position
+        FROM layers JOIN models USING (model)
+        WHERE layers.status = 'ok'
+        WINDOW file_order AS (PARTITION BY model ORDER BY layers.file, layers."row"), whole AS (PARTITION BY model)
+        ORDER BY layers.family IS NULL, layers.family, models.params, layers.name, model, layers.file, layers."row\""""
+    )
+
+
+def targets(results: Results) -> list[Target]:
+    """What was published, the scores of most models first, each with its correlations."""
+    found: dict[tuple[Any, ...], dict[str | None, list[Correlation]]] = {}
+    for each in correlate(results):
+        key = (each.dataset, each.split, each.score_metric, each.unit, each.higher_is_better)
+        found.setdefault(key, {}).setdefault(each.family, []).append(each)
+    rows = results.rows("FROM scored_models ORDER BY family IS NULL, family, params, name, model")
+    columns = ("dataset", "split", "score_metric", "unit", "higher_is_better")
+    several = [
+        Target(
+            **dict(zip(columns, key, strict=True)),
+            rows=tuple(row for row in rows if tuple(row[column] for column in columns) == key),
+            groups=tuple(Group(family, tuple(each), reading(each)) for family, each in groups.items()),
+        )
+        for key, groups in found.items()
+    ]
+    return sorted(several, key=lambda target: (-target.n, target.dataset))
+
+
+def not_fitted(results: Results) -> list[Row]:
+    """Matrices without a fitted tail, by reason."""
+    return results.rows(
+        """SELECT layers.status, layers.reason, sentence, count(*) AS n_rows, count(DISTINCT model) AS n_models,
+            sum(n_params) AS n_params
+        FROM layers LEFT JOIN stored.reasons USING (reason)
+        WHERE status <> 'ok' GROUP BY ALL ORDER BY n_params DESC, reason"""
+    )
+
+
+def skipped_by_reason(results: Results) -> list[Row]:
+    """Tensors that were not decomposed, by reason."""
+    return results.rows(
+        """SELECT reason, sentence, count(*) AS n_rows, count(DISTINCT model) AS n_models, sum(n_params) AS n_params
+        FROM skipped GROUP BY ALL ORDER BY n_params DESC, reason"""
+    )
+
+
+def failures(results: Results) -> list[Row]:
+    """Weight files without results."""
+    return results.rows("FROM failures ORDER BY transient, name, file")

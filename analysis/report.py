@@ -1,0 +1,137 @@
+"""The report: one HTML file that stands alone, with every figure in it and nothing to load."""
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from analysis import facts, formats
+from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, METRICS
+from analysis.errors import AnalysisError
+from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure, spectrum_figure
+from analysis.results import Results
+
+Row = dict[str, Any]
+
+_PANELS = {
+    "alpha_hat_mean": "alpha_hat, mean over layers",
+    "alpha_median": "alpha, median over layers",
+    "log10_params": "log10 of the number of parameters",
+}
+
+_WIDE = 100
+"""Eigenvalues that the example spectrum has at least, where any layer has so many."""
+
+
+def write_report(results: Results, path: str | Path) -> Path:
+    """Write what the results say as one HTML file: figures inside, nothing to load, no scripts.
+
+    The same results give the same file.
+
+    Args:
+        results: Open results.
+        path: The file; it is put in place whole, and one that is there is replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        AnalysisError: It cannot be written.
+    """
+    place = Path(path)
+    partial = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
+    page = report_html(results)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(page, encoding="utf-8")
+        os.replace(partial, place)
+    except OSError as error:
+        raise AnalysisError(
+            f"cannot write the report to {place}: {error.strerror or error}. Name another file."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return place
+
+
+def report_html(results: Results) -> str:
+    """The report as text."""
+    targets = facts.targets(results)
+    layers = facts.fitted_layers(results)
+    models = facts.model_rows(results)
+    return _template().render(
+        folders=[folder.name for folder in results.folders],
+        configuration=results.configuration,
+        others=[each for each in results.configs if each.name != results.config],
+        totals=facts.totals(results),
+        run=facts.run_facts(results),
+        families=[(family, list(rows)) for family, rows in groupby(models, key=itemgetter("family"))],
+        n_models=len(models),
+        judged=[_drawn(target, index) for index, target in enumerate(targets) if target.n >= FEWEST],
+        unjudged=[target for target in targets if target.n < FEWEST],
+        finding=_finding(targets),
+        figures=_layer_figures(results, layers),
+        failures=facts.failures(results),
+        not_fitted=facts.not_fitted(results),
+        skipped=facts.skipped_by_reason(results),
+        n_metrics=len(METRICS),
+        baselines=BASELINES,
+        fewest=FEWEST,
+        fewest_added=FEWEST_ADDED,
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    for name in ("fixed", "with_error", "share", "count", "size", "duration", "p_value", "unbroken"):
+        environment.filters[name] = getattr(formats, name)
+    return environment.from_string((resources.files("analysis") / "report.html.j2").read_text(encoding="utf-8"))
+
+
+def _drawn(target: facts.Target, index: int) -> Row:
+    return {"target": target, "figure": Markup(score_figure(target.rows, _PANELS, f"score{index}"))}
+
+
+def _finding(targets: Sequence[facts.Target]) -> Row | None:
+    """The reading of the largest family that can be judged, or else of the largest group."""
+    groups = [(target, group) for target in targets for group in target.groups if group.n >= FEWEST]
+    if not groups:
+        return None
+    target, group = max(groups, key=lambda pair: (pair[1].family is not None, pair[1].n))
+    return {"target": target, "group": group}
+
+
+def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]:
+    if not layers:
+        return {}
+    example = _typical(layers)
+    evals = results.spectrum(example["model"], example["tensor"], example["part"])
+    return {
+        "erg": Markup(erg_figure(layers, "erg")),
+        "alpha": Markup(alpha_figure(layers, "alpha")),
+        "depth": Markup(depth_figure(layers, "depth")),
+        "spectrum": Markup(spectrum_figure(evals, example, "spectrum")),
+        "example": example,
+        "below_two": np.mean([row["alpha"] < 2 for row in layers]),
+        "families": len({row["family"] for row in layers}),
+    }
+
+
+def _typical(layers: Sequence[Row]) -> Row:
+    """Of the model with the most layers, the wide layer whose alpha is nearest to the model's median."""
+    counts: dict[str, int] = {}
+    for row in layers:
+        counts[row["model"]] = counts.get(row["model"], 0) + row["n_rows"] * row["n_cols"]
+    largest = max(counts, key=lambda model: (counts[model], model))
+    own = [row for row in layers if row["model"] == largest]
+    wide = [row for row in own if row["n_evals"] >= _WIDE] or own
+    median = float(np.median([row["alpha"] for row in own]))
+    return min(wide, key=lambda row: (abs(row["alpha"] - median), row["tensor"]))
