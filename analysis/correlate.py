@@ -245,8 +245,13 @@ def _added(x: Vector, y: Vector, baselines: Sequence[Vector]) -> float | None:
 
 
 def _left_out_error(y: Vector, regressors: Sequence[Vector]) -> float:
-    """Mean squared error of each value predicted from all others."""
-    design = sm.add_constant(np.column_stack(regressors), has_constant="add")
-    # A model that a coefficient exists for alone has leverage 1 and cannot be predicted from the others.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.mean(sm.OLS(y, design).fit().get_influence().resid_press ** 2))
+    """Mean squared error of each value predicted from all others, NaN where the others cannot predict one.
+
+    A residual of the fit to all over 1 - leverage is that of the fit without its own model (Allen's PRESS).
+    """
+    design = np.column_stack([np.ones_like(y), *regressors])
+    hat = design @ np.linalg.pinv(design)
+    slack = 1 - np.diag(hat)
+    if (slack < 1e-9).any():
+        return np.nan
+    return float(np.mean(((y - hat @ y) / slack) ** 2))

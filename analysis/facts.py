@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.correlate import Correlation, correlate
+from analysis.correlate import Correlation, Verdict, correlate
 from analysis.reading import reading
 from analysis.results import Results
 
@@ -22,6 +22,11 @@ class Group:
     def n(self) -> int:
         """Models in it."""
         return max(each.n for each in self.correlations)
+
+    @property
+    def n_better(self) -> int:
+        """Metrics that order its models better than both baselines."""
+        return sum(each.verdict is Verdict.BETTER for each in self.correlations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The figures: metrics against scores, alpha against ERG, alpha along a model, and one spectrum with its fit.
+"""Figures of many models or layers: metrics against scores, alpha against ERG, alpha by model and along it.
 
-Each function takes rows or arrays and returns an SVG element as text. Nothing here reads results, and
+Each function takes rows and returns an SVG element as text. Nothing here reads results, and
 nothing is kept in pyplot.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.collections import PathCollection
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.style import COLOURS, INK, MARKERS, OTHER, house_style, label_points, new_figure, svg_of
@@ -68,6 +68,7 @@ def erg_figure(rows: Sequence[Row], name: str) -> str:
     alpha, delta = _values(rows, "alpha"), _values(rows, "erg_delta")
     x_limits, y_limits = (1.0, _upper(alpha)), (-max(_upper(-delta), 0.06 * _upper(delta)), _upper(delta))
     inside = (alpha <= x_limits[1]) & (delta >= y_limits[0]) & (delta <= y_limits[1])
+    many = len(rows) > MOST_VECTORS
     with house_style():
         figure = new_figure(9.6, 5.2)
         axes = figure.subplots()
@@ -78,13 +79,13 @@ def erg_figure(rows: Sequence[Row], name: str) -> str:
             axes.scatter(
                 alpha[own],
                 delta[own],
-                s=14 if rank == 0 else 20,  # the largest family lies below, the small ones on top of it
+                s=5 if many else 14 if rank == 0 else 20,  # the largest family lies below, the small ones on top
                 color=colour,
                 marker=marker,
                 linewidths=0,
-                alpha=0.45 if rank == 0 else 0.85,
+                alpha=0.45 if many or rank == 0 else 0.85,
                 label=_legend_text(f"{family} ({np.count_nonzero(own)})"),
-                rasterized=len(rows) > MOST_VECTORS,
+                rasterized=many,
                 zorder=1.5 if colour == OTHER else 2,
             )
         axes.set(xlim=x_limits, ylim=y_limits, xlabel="alpha", ylabel="erg_delta (mean eigenvalue 1)")
@@ -202,55 +203,6 @@ def depth_figure(rows: Sequence[Row], name: str) -> str:
         for axes in grid.flat:
             axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
         return svg_of(figure, name)
-
-
-def spectrum_figure(evals: NDArray[np.float64], row: Row, name: str) -> str:
-    """One spectrum on logarithmic axes, with the fitted tail, its edge and that of the ECS.
-
-    Args:
-        evals: The pooled spectrum, scaled as the row's lambdas are, shape (n,).
-        row: Of `layers`: alpha, lambda_min, n_tail, erg_lambda_min (trace scale).
-        name: Of the figure, unique in its page.
-    """
-    ecs_edge = row["erg_lambda_min"] * evals.mean()
-    start = min(ecs_edge, row["lambda_min"]) / 30  # below lies what neither the fit nor the ECS sees
-    shown = evals[evals >= start]
-    bins = int(np.clip(2 * len(shown) ** 0.5, 12, 60))
-    edges = np.geomspace(shown.min(), shown.max() * (1 + 1e-12), bins)
-    counts, _ = np.histogram(shown, edges)
-    density = counts / np.diff(edges) / len(evals)
-    filled = counts > 0
-    tail = np.geomspace(row["lambda_min"], evals.max(), 100)
-    height = row["n_tail"] / len(evals) * (row["alpha"] - 1) / row["lambda_min"]
-    low = density[filled].min() / 2
-    with house_style():
-        figure = new_figure(9.6, 4.4)
-        axes = figure.subplots()
-        axes.stairs(np.where(filled, density, low), edges, baseline=low, fill=True, color="#d3e3f0")
-        axes.plot(np.sqrt(edges[1:] * edges[:-1])[filled], density[filled], "o", markersize=3.6, color=COLOURS[0])
-        power_law = height * (tail / row["lambda_min"]) ** -row["alpha"]
-        fit = f"power law, alpha = {row['alpha']:.2f}: {row['n_tail']} of {len(evals)} eigenvalues"
-        axes.plot(tail, power_law, color=COLOURS[1], linewidth=2.4, label=fit)
-        axes.axvline(row["lambda_min"], color=COLOURS[1], linestyle=(0, (4, 3)), label="lambda_min, where it begins")
-        axes.axvline(ecs_edge, color=COLOURS[2], linestyle=(0, (1, 1.5)), linewidth=2, label="ECS begins: det X = 1")
-        axes.set(xscale="log", yscale="log", ylim=(low, None), xlabel="eigenvalue", ylabel="density")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(_power_of_ten))
-            axis.set_minor_formatter(NullFormatter())
-        if hidden := len(evals) - len(shown):
-            axes.set_title(f"{hidden} smaller eigenvalues not shown", loc="right", fontsize=8.5, color="#6b7280")
-        figure.legend(loc="outside upper left", ncols=3)
-        return svg_of(figure, name)
-
-
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def _power_of_ten(value: float, _: int | None = None) -> str:
-    exponent = round(np.log10(value))
-    if -2 <= exponent <= 2:
-        return f"{value:g}"
-    return "10" + str(exponent).translate(_SUPERSCRIPT)
 
 
 def _legend_text(text: str) -> str:

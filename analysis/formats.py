@@ -50,6 +50,8 @@ def duration(seconds: float | None) -> str:
     """Seconds as s, min or h."""
     if seconds is None:
         return DASH
+    if 0 < seconds < 0.1:
+        return "under 0.1 s"
     if seconds < 100:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -51,7 +51,8 @@ def _something(group: Sequence[Correlation], better: Sequence[Correlation]) -> s
     if max(added) <= 0:
         return f"{told} But added to depth and parameters, none makes better predictions of a model left out."
     best = max(better, key=lambda each: each.added or 0)
-    return f"{told} Added to depth and parameters, {best.metric} takes {max(added):.0%} off the leave-one-out error."
+    saved = f"{100 * max(added):.0f} %"
+    return f"{told} Added to depth and parameters, {best.metric} takes {saved} off the leave-one-out error."
 
 
 def _baselines(group: Sequence[Correlation]) -> list[Correlation]:

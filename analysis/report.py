@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from itertools import groupby
 from operator import itemgetter
@@ -16,8 +17,9 @@ from markupsafe import Markup
 from analysis import facts, formats
 from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, METRICS
 from analysis.errors import AnalysisError
-from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure, spectrum_figure
+from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
 from analysis.results import Results
+from analysis.spectrum_figure import spectrum_figure
 
 Row = dict[str, Any]
 
@@ -58,7 +60,8 @@ def write_report(results: Results, path: str | Path) -> Path:
             f"cannot write the report to {place}: {error.strerror or error}. Name another file."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     return place
 
 

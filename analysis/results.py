@@ -94,7 +94,10 @@ class Results:
             AnalysisError: There is no such model, layer or part, or it has no spectrum.
         """
         key = self._key(model)
-        ledger = self.rows(f"SELECT tensor, layer, part, role, tied_to, reason FROM spectra WHERE model = {_text(key)}")
+        ledger = self.rows(
+            f"""SELECT tensor, layer, part, role, tied_to, reason, sentence
+                FROM spectra LEFT JOIN stored.reasons USING (reason) WHERE model = {_text(key)}"""
+        )
         if not ledger:
             raise AnalysisError(f"{model} has no spectra yet; `setol run` with this results folder computes them.")
         row = _find_row(ledger, layer, part)

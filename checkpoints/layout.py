@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from checkpoints.fused import fused_linear, recurrent_gates, stacked_experts
 from checkpoints.kernels import infer_groups, kernel_kind, kernel_parts
-from checkpoints.names import is_buffer, is_embedding, is_quantized, is_table, layer_name, without_wrappers
+from checkpoints.names import is_buffer, is_embedding, is_quantized, is_table, layer_name
 from checkpoints.parts import Kind, Part, TensorLayout, squeezed
 from checkpoints.tensors import TensorHeader
 from setol.reasons import Reason
@@ -24,7 +24,7 @@ def lay_out(headers: Sequence[TensorHeader]) -> tuple[TensorLayout, ...]:
     Returns:
         One layout a tensor, in the same order.
     """
-    shapes = {without_wrappers(header.name): header.shape for header in headers}
+    shapes = {header.name: header.shape for header in headers}
     groups = infer_groups(headers)
     layouts = []
     for header in headers:
@@ -54,7 +54,7 @@ def _reason_to_skip(header: TensorHeader) -> Reason | None:
 
 
 def _parts(header: TensorHeader, shapes: dict[str, tuple[int, ...]], groups: int) -> tuple[Part, ...] | Reason:
-    name, shape = without_wrappers(header.name), squeezed(header.shape)
+    name, shape = header.name, squeezed(header.shape)
     if is_table(name):
         return (Part(None, Kind.TABLE),) if len(shape) == 2 else Reason.UNKNOWN
     if gates := recurrent_gates(name, shapes):

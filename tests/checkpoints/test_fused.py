@@ -36,9 +36,7 @@ FAMILIES = {
         ("model.layers.0.self_attn.qkv_proj.weight", (9216, 3072), QKV),
         ("model.layers.0.mlp.gate_up_proj.weight", (16384, 3072), "linear gate up"),
     ],
-    "phi-3 medium: 40 heads, 10 for keys and values": [
-        ("model.layers.0.self_attn.qkv_proj.weight", (7680, 5120), QKV)
-    ],
+    "phi-3 medium: 40 heads, 10 for keys and values": [("model.layers.0.self_attn.qkv_proj.weight", (7680, 5120), QKV)],
     "gemma 2 9b: queries are not square": [("model.layers.0.self_attn.qkv_proj.weight", (8192, 3584), "linear")],
     "gpt-neox, falcon, bloom: heads interleaved": [
         ("gpt_neox.layers.0.attention.query_key_value.weight", (18432, 6144), "linear"),
@@ -75,6 +73,10 @@ FAMILIES = {
         ("model.layers.0.feed_forward.experts.down_proj", (16, 8192, 5120), "linear expert_0-15"),
     ],
     "experts without their down projection": [("m.experts.gate_up_proj", (4, 6, 8), "linear expert_0-3")],
+    "experts whose down projection has another width": [
+        ("m.experts.gate_up_proj", (4, 6, 8), "linear expert_0-3"),
+        ("m.experts.down_proj", (4, 8, 5), "linear expert_0-3"),
+    ],
     "granite moe": [
         ("model.layers.0.block_sparse_moe.input_linear.weight", (32, 1024, 1024), "linear expert_0-31"),
         ("model.layers.0.block_sparse_moe.output_linear.weight", (32, 1024, 512), "linear expert_0-31"),

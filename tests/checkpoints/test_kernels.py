@@ -224,6 +224,10 @@ FAMILIES = {
         ("decoder.conv2.weight", (32, 64, 3, 3), "conv2d"),
         ("decoder.ConvTranspose_3.weight", (32, 8, 2, 2, 2), "conv_transpose"),
     ],
+    "a grouped kernel behind a transpose": [
+        ("decoder.deconv1.weight", (256, 64, 4, 4), "conv_transpose"),
+        ("decoder.refine1.weight", (128, 16, 3, 3), "conv2d group_0-3"),
+    ],
     "video and sound": [
         ("stem.0.weight", (64, 3, 3, 7, 7), "conv3d"),
         ("layer1.0.conv1.0.weight", (64, 64, 3, 3, 3), "conv3d"),

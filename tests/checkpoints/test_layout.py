@@ -138,6 +138,12 @@ FAMILIES = {
         ("fc.weight_orig", (300, 200), "linear"),
         ("fc.weight_mask", (300, 200), "buffer"),
     ],
+    "a model and a second one under a wrapper's name": [
+        ("rnn.weight_ih_l0", (20, 7), "recurrent i f g o"),
+        ("rnn.weight_hh_l0", (20, 5), "recurrent i f g o"),
+        ("module.rnn.weight_ih_l0", (9, 7), "recurrent r z n"),
+        ("module.rnn.weight_hh_l0", (9, 3), "recurrent r z n"),
+    ],
     "shapes at the edge": [
         ("a.weight", (5, 0), "empty"),
         ("b.weight", (1, 5), "vector"),
@@ -200,7 +206,9 @@ LAST_NAMES = [
     *("experts.gate_up_proj", "experts.down_proj", "experts.0.w1.weight", "input_linear.weight", "A_log"),
     *("embed_tokens.weight", "pos_embed", "cls_token", "wpe.weight", "attn_mask", "running_mean", "qweight", "scales"),
 ]
-NAMES = st.builds("".join, st.tuples(st.sampled_from(["", "module.", "block.", "block.0."]), st.sampled_from(LAST_NAMES)))
+NAMES = st.builds(
+    "".join, st.tuples(st.sampled_from(["", "module.", "block.", "block.0."]), st.sampled_from(LAST_NAMES))
+)
 LENGTHS = st.sampled_from([0, 1, 1, 2, 3, 4, 6, 8, 12])
 SHAPES = st.lists(LENGTHS, max_size=5).map(tuple).filter(lambda shape: prod(shape) < 10_000)
 DTYPES = st.sampled_from(["float32", "float32", "float32", "bfloat16", "int64", "float8_e4m3fn"])

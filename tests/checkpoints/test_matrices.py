@@ -135,13 +135,17 @@ def test_zero_first_rows_do_not_hide_a_tie():
 
 
 def test_vectors_and_integers_are_not_looked_at():
-    assert tied_in({"a.bias": seeded(9), "b.bias": seeded(9), "c": torch.ones(3, 3).long(), "d": torch.ones(3, 3)}) == {}
+    assert (
+        tied_in({"a.bias": seeded(9), "b.bias": seeded(9), "c": torch.ones(3, 3).long(), "d": torch.ones(3, 3)}) == {}
+    )
 
 
 @pytest.mark.parametrize("constant", [False, True])
 def test_many_tensors_of_one_shape_are_compared_in_linear_time(constant):
     """Each with each would be half a million comparisons of 64 kB: minutes, not a second."""
-    tensors = {f"layers.{i}.weight": torch.zeros(128, 128) if constant else seeded(128, 128, seed=i) for i in range(1000)}
+    tensors = {
+        f"layers.{i}.weight": torch.zeros(128, 128) if constant else seeded(128, 128, seed=i) for i in range(1000)
+    }
     start = time.perf_counter()
     assert tied_in(tensors) == {}
     assert time.perf_counter() - start < 5

