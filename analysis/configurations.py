@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from analysis.errors import AnalysisError
-from analysis.identity import fit_id
 from analysis.stored import Stored
 from catalogs import unknown_name
+from catalogs.identity import fit_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from analysis.configurations import Configuration, choose, configurations
 from analysis.errors import AnalysisError
 from analysis.guard import close_doors, select
-from analysis.identity import fit_id, spectra_id
 from analysis.stored import Stored, find_stored, lazy_parquet, read_parquet
 from catalogs import unknown_name
+from catalogs.identity import fit_id, spectra_id
 from setol import Reason
 
 VIEWS = (

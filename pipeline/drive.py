@@ -1,7 +1,7 @@
 """The main job: a catalog and options in, a results folder brought up to date."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +9,7 @@ from typing import Protocol
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, to_arrow
 from pipeline.folder import ResultsFolder
 from pipeline.identify import Unidentified, identify
-from pipeline.options import METRICS_VERSION, SPECTRA_VERSION, MetricOptions, SpectrumOptions, digest
+from pipeline.options import Options
 from pipeline.plan import Plan, Unit, make_plan
 from pipeline.worker import Job, Outcome, finish, new_attempt
 
@@ -25,8 +25,7 @@ class RunRequest:
         catalog: The models and their scores.
         folder: Where results go.
         cache: Where fetched weights are kept.
-        spectrum_options: How spectra are made.
-        metric_options: How metrics are computed.
+        options: How spectra are made and metrics computed.
         device: torch device, or `auto`.
         threads: Threads of a unit.
         retry_failed: Whether to try again what failed for good.
@@ -35,8 +34,7 @@ class RunRequest:
     catalog: Catalog
     folder: ResultsFolder
     cache: Path
-    spectrum_options: SpectrumOptions
-    metric_options: MetricOptions
+    options: Options
     device: str = "auto"
     threads: int = 1
     retry_failed: bool = False
@@ -78,8 +76,7 @@ def prepare(request: RunRequest) -> tuple[Plan, tuple[Unidentified, ...]]:
     files, unidentified = identify(request.catalog.files)
     plan = make_plan(
         files,
-        request.spectrum_options,
-        request.metric_options,
+        request.options,
         finished=request.folder.finished(),
         failed=frozenset() if request.retry_failed else request.folder.permanently_failed(),
     )
@@ -96,10 +93,10 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
     """
     folder = request.folder
     folder.prepare()
-    config = config_id(request.spectrum_options, request.metric_options)
-    job = Job(folder, request.cache, config, request.metric_options, request.device, request.threads)
+    config = request.options.config
+    job = Job(folder, request.cache, config, request.options.metrics, request.device, request.threads)
     plan, unidentified = prepare(request)
-    _save_inputs(request, config, plan, unidentified)
+    _save_inputs(request, plan, unidentified)
     for row in unidentified:
         folder.record(finish(new_attempt(row.file, job, unit=None), row.error))
     reporter.planned(plan, unidentified)
@@ -114,28 +111,15 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
     return RunSummary(config, computed, len(plan.finished), tuple(failures))
 
 
-def config_id(spectrum_options: SpectrumOptions, metric_options: MetricOptions) -> str:
-    """Name of a configuration: all options and both versions."""
-    return digest(_config(spectrum_options, metric_options))[:12]
-
-
-def _config(spectrum_options: SpectrumOptions, metric_options: MetricOptions) -> dict[str, object]:
-    return {
-        "spectrum": asdict(spectrum_options),
-        "spectra_version": SPECTRA_VERSION,
-        "metrics": asdict(metric_options),
-        "metrics_version": METRICS_VERSION,
-    }
-
-
-def _save_inputs(request: RunRequest, config: str, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
+def _save_inputs(request: RunRequest, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
     catalog, folder = request.catalog, request.folder
     files = [*plan.files, *(row.file for row in unidentified)]
     folder.merge("catalog", to_arrow(files, CATALOG_SCHEMA), catalog.models)
     folder.merge("scores", to_arrow(catalog.scores, SCORES_SCHEMA), catalog.models)
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
-    content = _config(request.spectrum_options, request.metric_options)
-    folder.save_options(config, {**content, "catalog": catalog.name, "planned": planned})
+    folder.save_options(
+        request.options.config, {**request.options.content, "catalog": catalog.name, "planned": planned}
+    )
 
 
 def _failure(outcome: Outcome) -> Failure:

@@ -1,11 +1,10 @@
 """What may be chosen: how spectra are made, and how metrics are computed from them."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from catalogs import unknown_name
+from catalogs.identity import config_id
 
 SPECTRA_VERSION = 1
 """Raised by hand when the values in a spectra file may change: the layout rules, the decomposition."""
@@ -60,6 +59,34 @@ class MetricOptions:
             raise OptionError(f"min_evals must be at least 2 (a tail has two points or more), got {self.min_evals}.")
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A whole configuration.
+
+    Attributes:
+        spectrum: How spectra are made.
+        metrics: How metrics are computed from them.
+    """
+
+    spectrum: SpectrumOptions = field(default_factory=SpectrumOptions)
+    metrics: MetricOptions = field(default_factory=MetricOptions)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """All options and the versions of the values, as a results folder keeps them."""
+        return {
+            "spectrum": asdict(self.spectrum),
+            "spectra_version": SPECTRA_VERSION,
+            "metrics": asdict(self.metrics),
+            "metrics_version": METRICS_VERSION,
+        }
+
+    @property
+    def config(self) -> str:
+        """Name of the configuration."""
+        return config_id(self.content)
+
+
 PRESETS = {
     "default": MetricOptions(),
     "weightwatcher": MetricOptions(least_eigenvalue=1e-5, min_evals=8, small_sample=True),
@@ -75,22 +102,3 @@ def preset(name: str) -> MetricOptions:
     if name not in PRESETS:
         raise OptionError(unknown_name("preset", name, PRESETS))
     return PRESETS[name]
-
-
-def spectra_id(weights_sha256: str, options: SpectrumOptions) -> str:
-    """Name of the spectra of a weight file: its content, the options, and the version of the code's values.
-
-    The layout (tensor to kind and part) is a function of the content and of SPECTRA_VERSION.
-    """
-    return digest({"weights": weights_sha256, "spectrum": asdict(options), "version": SPECTRA_VERSION})
-
-
-def fit_id(spectra: str, options: MetricOptions) -> str:
-    """Name of the metrics of a spectra file."""
-    return digest({"spectra": spectra, "metrics": asdict(options), "version": METRICS_VERSION})
-
-
-def digest(content: dict[str, Any]) -> str:
-    """32 hexadecimal digits of the sha256 of content as canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

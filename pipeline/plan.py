@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from catalogs import WeightFile
-from pipeline.options import MetricOptions, SpectrumOptions, fit_id, spectra_id
+from catalogs.identity import fit_id, spectra_id
+from pipeline.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ class Plan:
 
 def make_plan(
     files: Sequence[WeightFile],
-    spectrum_options: SpectrumOptions,
-    metric_options: MetricOptions,
+    options: Options,
     *,
     finished: Collection[str],
     failed: Collection[str],
@@ -58,16 +58,16 @@ def make_plan(
 
     Args:
         files: Weight files of known content (`weights_sha256` is set); one content under two names is one unit.
-        spectrum_options: How spectra are made.
-        metric_options: How metrics are computed.
+        options: How spectra are made and metrics computed.
         finished: Fit ids whose layers are there.
         failed: Fit ids not to be tried again.
     """
     units: dict[str, Unit] = {}
+    content = options.content
     for file in files:
         assert file.weights_sha256 is not None, f"{file.model} was not identified"
-        spectra = spectra_id(file.weights_sha256, spectrum_options)
-        unit = Unit(file, file.weights_sha256, spectra, fit_id(spectra, metric_options))
+        sha256 = file.weights_sha256
+        unit = Unit(file, sha256, spectra_id(sha256, content), fit_id(sha256, content))
         units.setdefault(unit.fit_id, unit)
     todo = [unit for unit in units.values() if unit.fit_id not in finished and unit.fit_id not in failed]
     return Plan(

@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from catalogs import load_catalog
 from checkpoints.fetch import cache_directory
 from pipeline.drive import RunRequest, RunSummary, drive
 from pipeline.folder import ResultsFolder
-from pipeline.options import MetricOptions, SpectrumOptions, preset
+from pipeline.options import MetricOptions, Options, preset
 from pipeline.serial import run_serially
 
 
@@ -31,8 +32,7 @@ def run_here(catalog, folder: Path, metric_options: MetricOptions | None = None,
         catalog,
         ResultsFolder(folder),
         cache_directory(),
-        SpectrumOptions(),
-        metric_options or MetricOptions(),
+        Options(metrics=metric_options or MetricOptions()),
         **{"device": "cpu", **options},
     )
     return drive(request, run_serially, Silent())
@@ -47,3 +47,8 @@ def demo_results(tmp_path_factory) -> Path:
         summary = run_here(load_catalog("demo"), folder, preset(name))
         assert not summary.failures
     return folder
+
+
+def pytest_unconfigure():
+    """Let go of what failed tests' tracebacks and fixtures held: DuckDB prints a page about it at exit otherwise."""
+    gc.collect()

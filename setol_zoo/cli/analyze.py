@@ -60,7 +60,7 @@ def _analyze(catalog: "Catalog", folder: Path, preset_name: str, device: str, ro
     from checkpoints.fetch import cache_directory
     from pipeline.drive import RunRequest, drive
     from pipeline.folder import ResultsFolder
-    from pipeline.options import SpectrumOptions, preset
+    from pipeline.options import Options, preset
     from pipeline.progress import ProgressReporter
     from pipeline.serial import run_serially
     from setol_zoo.cli.tables import console, print_json
@@ -69,8 +69,7 @@ def _analyze(catalog: "Catalog", folder: Path, preset_name: str, device: str, ro
         catalog,
         ResultsFolder(folder),
         cache_directory(),
-        SpectrumOptions(),
-        preset(preset_name),
+        Options(metrics=preset(preset_name)),
         device=device,
         threads=os.cpu_count() or 1,
     )

@@ -66,7 +66,7 @@ def command(
     from pipeline.cluster import run_on_ray
     from pipeline.drive import RunRequest, drive, prepare
     from pipeline.folder import ResultsFolder
-    from pipeline.options import SpectrumOptions, preset
+    from pipeline.options import Options, preset
     from pipeline.progress import ProgressReporter
     from pipeline.serial import run_serially
     from setol_zoo.cli.status import print_models
@@ -89,8 +89,7 @@ def command(
         catalog,
         ResultsFolder(results.absolute()),
         cache_directory(),
-        SpectrumOptions(),
-        metrics,
+        Options(metrics=metrics),
         device=device,
         retry_failed=retry_failed,
     )

@@ -1,12 +1,13 @@
 """Small results folders with numbers that can be checked by hand, written as the job writes them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Score, WeightFile, to_arrow
+from catalogs.identity import fit_id, spectra_id
 from pipeline.folder import ResultsFolder, write_table
-from pipeline.options import METRICS_VERSION, SPECTRA_VERSION, MetricOptions, SpectrumOptions, fit_id, spectra_id
+from pipeline.options import SPECTRA_VERSION, MetricOptions, Options
 from pipeline.records import (
     LAYERS_SCHEMA,
     SPECTRA_SCHEMA,
@@ -17,6 +18,10 @@ from pipeline.records import (
 )
 
 CONFIG = "c0ffee000001"
+
+
+def _content(metrics: MetricOptions | None) -> dict[str, Any]:
+    return Options(metrics=metrics or MetricOptions()).content
 
 
 def sha(letter: str) -> str:
@@ -41,15 +46,8 @@ class Synthetic:
         planned: str = "2026-01-01T00:00:00.000000+00:00",
         spectra_version: int = SPECTRA_VERSION,
     ) -> None:
-        content = {
-            "spectrum": asdict(SpectrumOptions()),
-            "spectra_version": spectra_version,
-            "metrics": asdict(metrics or MetricOptions()),
-            "metrics_version": METRICS_VERSION,
-            "catalog": "synthetic",
-            "planned": planned,
-        }
-        self.folder.save_options(config, content)
+        added = {"spectra_version": spectra_version, "catalog": "synthetic", "planned": planned}
+        self.folder.save_options(config, _content(metrics) | added)
 
     def describe(self, files: list[WeightFile], scores: list[Score] | None = None) -> None:
         self.folder.merge("catalog", to_arrow(files, CATALOG_SCHEMA), [file.model for file in files])
@@ -64,21 +62,21 @@ class Synthetic:
         metrics: MetricOptions | None = None,
     ) -> None:
         """Spectra and metrics of a weight file; the second of each pair are the metrics of an analyzed tensor."""
-        spectra = spectra_id(content, SpectrumOptions())
         rows = [row for row, _ in tensors]
         layers = [
             layer(row, position, config, **columns)
             for position, (row, columns) in enumerate(tensors)
             if columns is not None
         ]
-        write_table(_with_content(table_of(rows, SPECTRA_SCHEMA), content), self.folder.spectra_path(spectra))
-        path = self.folder.layers_path(fit_id(spectra, metrics or MetricOptions()))
+        write_table(
+            _with_content(table_of(rows, SPECTRA_SCHEMA), content),
+            self.folder.spectra_path(spectra_id(content, _content(metrics))),
+        )
+        path = self.folder.layers_path(fit_id(content, _content(metrics)))
         write_table(_with_content(table_of(layers, LAYERS_SCHEMA), content), path)
 
     def attempt(self, file: WeightFile, *, config: str = CONFIG, metrics: MetricOptions | None = None, **columns: Any):
-        unit = None
-        if file.weights_sha256:
-            unit = fit_id(spectra_id(file.weights_sha256, SpectrumOptions()), metrics or MetricOptions())
+        unit = fit_id(file.weights_sha256, _content(metrics)) if file.weights_sha256 else None
         values = {"started": "2026-01-01T00:00:00.000000+00:00", "outcome": "done"} | columns
         self.folder.record(
             AttemptRow(

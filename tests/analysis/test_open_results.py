@@ -10,25 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import AnalysisError, identity, open_results
+from analysis import AnalysisError, open_results
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA
-from pipeline.options import PRESETS, MetricOptions, SpectrumOptions, fit_id, spectra_id
+from catalogs.identity import fit_id
+from pipeline.options import MetricOptions, Options
 from pipeline.records import ATTEMPTS_SCHEMA, LAYERS_SCHEMA, SPECTRA_SCHEMA
 from tests.analysis.synthetic import CONFIG, Synthetic, one_layer, score, sha, tensor, weight_file
 
 OTHER = "facade000002"
 SECOND = MetricOptions(min_evals=20)
 EARLY, LATE = "2026-01-01T00:00:00.000000+00:00", "2026-02-01T00:00:00.000000+00:00"
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_names_are_those_of_the_job(rich: Path, name: str) -> None:
-    folder = Synthetic(rich)
-    folder.plan("0123", PRESETS[name])
-    options = next(each.options for each in open_results(rich).configs if each.name == "0123")
-    spectra = spectra_id(sha("a"), SpectrumOptions())
-    assert identity.spectra_id(sha("a"), options) == spectra
-    assert identity.fit_id(sha("a"), options) == fit_id(spectra, PRESETS[name])
 
 
 @pytest.mark.parametrize(
@@ -151,7 +142,7 @@ def test_a_column_that_older_files_lack_is_null(tmp_path: Path) -> None:
     folder.describe([weight_file("a", sha("a")), weight_file("b", sha("b"))])
     folder.publish(sha("a"), one_layer(2.0, entropy=0.5))
     folder.publish(sha("b"), one_layer(3.0, entropy=0.7))
-    path = folder.folder.layers_path(fit_id(spectra_id(sha("a"), SpectrumOptions()), MetricOptions()))
+    path = folder.folder.layers_path(fit_id(sha("a"), Options().content))
     table = pq.read_table(path).drop_columns(["entropy"]).append_column("later", pa.array([1.0]))
     pq.write_table(table, path)
     assert open_results(tmp_path).rows("SELECT alpha, entropy FROM layers ORDER BY name") == [

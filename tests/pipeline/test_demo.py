@@ -10,8 +10,7 @@ import pytest
 from analysis.correlate import correlate
 from analysis.results import open_results
 from catalogs import load_catalog
-from pipeline.drive import config_id
-from pipeline.options import SpectrumOptions, preset
+from pipeline.options import Options, preset
 
 pytestmark = pytest.mark.weights
 
@@ -120,7 +119,7 @@ def test_metrics_equal_weightwatcher(demo_results, name):
 
 def _layers(folder: Path, name: str) -> dict[str, dict]:
     (model,) = [file for file in load_catalog("demo").files if file.name == name]
-    config = config_id(SpectrumOptions(), preset("weightwatcher"))
+    config = Options(metrics=preset("weightwatcher")).config
     table = open_results([folder], config).sql(f"SELECT * FROM layers WHERE model = '{model.model}'")
     return {row["tensor"]: row for row in table.to_pylist()}
 

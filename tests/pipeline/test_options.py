@@ -4,27 +4,34 @@ from dataclasses import replace
 
 import pytest
 
+from catalogs.identity import config_id, fit_id, spectra_id
 from pipeline import options
-from pipeline.options import MetricOptions, OptionError, SpectrumOptions, fit_id, preset, spectra_id
+from pipeline.options import MetricOptions, OptionError, Options, SpectrumOptions, preset
 
 SHA = "ab" * 32
 
 
 def test_ids_are_a_chain():
-    spectra = spectra_id(SHA, SpectrumOptions())
-    assert spectra == spectra_id(SHA, SpectrumOptions())
-    assert spectra != spectra_id("cd" * 32, SpectrumOptions())
-    assert fit_id(spectra, MetricOptions()) != fit_id(spectra, MetricOptions(min_evals=20))
-    assert fit_id(spectra, MetricOptions()) != fit_id(spectra_id("cd" * 32, SpectrumOptions()), MetricOptions())
+    default, other = Options().content, Options(metrics=MetricOptions(min_evals=20)).content
+    assert spectra_id(SHA, default) == spectra_id(SHA, other)
+    assert fit_id(SHA, default) != fit_id(SHA, other)
+    assert spectra_id(SHA, default) != spectra_id("cd" * 32, default)
+    assert fit_id(SHA, default) != fit_id("cd" * 32, default)
+    assert Options().config != Options(metrics=MetricOptions(min_evals=20)).config
 
 
 def test_a_raised_version_renames_what_depends_on_it(monkeypatch):
-    spectra, fit = spectra_id(SHA, SpectrumOptions()), fit_id("x", MetricOptions())
+    spectra, fit, config = spectra_id(SHA, Options().content), fit_id(SHA, Options().content), Options().config
     monkeypatch.setattr(options, "METRICS_VERSION", options.METRICS_VERSION + 1)
-    assert spectra_id(SHA, SpectrumOptions()) == spectra
-    assert fit_id("x", MetricOptions()) != fit
+    assert spectra_id(SHA, Options().content) == spectra
+    assert fit_id(SHA, Options().content) != fit
+    assert Options().config != config
     monkeypatch.setattr(options, "SPECTRA_VERSION", options.SPECTRA_VERSION + 1)
-    assert spectra_id(SHA, SpectrumOptions()) != spectra
+    assert spectra_id(SHA, Options().content) != spectra
+
+
+def test_what_a_folder_adds_to_its_options_does_not_rename_them():
+    assert config_id({**Options().content, "planned": "2026-01-01", "catalog": "demo"}) == Options().config
 
 
 def test_presets():

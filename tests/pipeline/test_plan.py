@@ -1,7 +1,7 @@
 """Planning is pure: the same input, the same units."""
 
 from catalogs import WeightFile
-from pipeline.options import MetricOptions, SpectrumOptions
+from pipeline.options import MetricOptions, Options
 from pipeline.plan import make_plan
 
 
@@ -9,8 +9,8 @@ def file(name: str, sha: str, size: int = 1) -> WeightFile:
     return WeightFile(model=f"path:{name}", name=name, file=f"/x/{name}", weights_sha256=sha * 32, size=size)
 
 
-def plan(files, *, finished=(), failed=(), metrics=MetricOptions()):  # noqa: B008 - frozen
-    return make_plan(files, SpectrumOptions(), metrics, finished=finished, failed=failed)
+def plan(files, *, finished=(), failed=(), options=Options()):  # noqa: B008 - frozen
+    return make_plan(files, options, finished=finished, failed=failed)
 
 
 def test_largest_first():
@@ -33,7 +33,10 @@ def test_what_is_finished_is_not_done_again():
 
 
 def test_other_metric_options_are_another_fit_of_the_same_spectra():
-    default, other = plan([file("a", "aa")]), plan([file("a", "aa")], metrics=MetricOptions(min_evals=20))
+    default, other = (
+        plan([file("a", "aa")]),
+        plan([file("a", "aa")], options=Options(metrics=MetricOptions(min_evals=20))),
+    )
     assert default.units[0].spectra_id == other.units[0].spectra_id
     assert default.units[0].fit_id != other.units[0].fit_id
 

@@ -184,22 +184,16 @@ name in the file. Things to know before comparing:
 
 def main() -> None:
     """Read the command line, make every file."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="+", metavar="[NAME=]CHECKPOINT")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to")
     arguments = parser.parse_args()
 
     installed = importlib.metadata.version("weightwatcher")
     if installed != VERSION:
-        parser.error(
-            f"needs weightwatcher {VERSION}, found {installed}: pip install weightwatcher=={VERSION}"
-        )
+        parser.error(f"needs weightwatcher {VERSION}, found {installed}: pip install weightwatcher=={VERSION}")
     if torch.cuda.is_available():
-        parser.error(
-            "WeightWatcher rounds to float16 where torch sees a GPU: set CUDA_VISIBLE_DEVICES= (empty)"
-        )
+        parser.error("WeightWatcher rounds to float16 where torch sees a GPU: set CUDA_VISIBLE_DEVICES= (empty)")
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     summaries = []
