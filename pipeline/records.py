@@ -20,7 +20,7 @@ class SpectrumRow:
 
     model: str
     file: str
-    weights_sha256: str
+    weights_sha256: str | None
     tensor: str
     dtype: str
     shape: list[int]

@@ -6,23 +6,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from catalogs import WeightFile
 from checkpoints.layout import lay_out
 from checkpoints.matrices import find_tied, matrix_stack
-from checkpoints.open import open_checkpoint
 from checkpoints.parts import Part, TensorLayout
 from checkpoints.tensors import Checkpoint
-from pipeline.plan import Unit
 from pipeline.records import SPECTRA_SCHEMA, SpectrumRow, table_of
 from setol.decomposition import Decomposition, decompose
 from setol.reasons import Reason
 
 
-def spectra_table(unit: Unit, path: Path, device: str) -> pa.Table:
+def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str) -> pa.Table:
     """Decompose every matrix of a weight file.
 
     Args:
-        unit: The weight file's names and hash, which every row carries.
-        path: Where it lies.
+        file: Its names and its hash, which every row carries.
+        checkpoint: Its tensors.
         device: torch device of the decomposition.
 
     Returns:
@@ -31,7 +30,6 @@ def spectra_table(unit: Unit, path: Path, device: str) -> pa.Table:
     Raises:
         CheckpointError: The file cannot be read.
     """
-    checkpoint = open_checkpoint(path)
     layouts = lay_out(checkpoint.headers)
     tied = find_tied(checkpoint, layouts)
     rows: list[SpectrumRow] = []
@@ -41,29 +39,29 @@ def spectra_table(unit: Unit, path: Path, device: str) -> pa.Table:
         if name in tied:
             rows += [_tied_row(row, name, layout.layer, tied[name]) for row in decomposed[tied[name]]]
             continue
-        decomposed[name] = _tensor_rows(unit, checkpoint, layout, device)
+        decomposed[name] = _tensor_rows(file, checkpoint, layout, device)
         rows += decomposed[name]
     return table_of(rows, SPECTRA_SCHEMA)
 
 
-def _tensor_rows(unit: Unit, checkpoint: Checkpoint, layout: TensorLayout, device: str) -> list[SpectrumRow]:
+def _tensor_rows(file: WeightFile, checkpoint: Checkpoint, layout: TensorLayout, device: str) -> list[SpectrumRow]:
     if layout.reason is not None:
-        return [_row(unit, layout, None, n_params=layout.header.n_params, outcome=layout.reason)]
+        return [_row(file, layout, None, n_params=layout.header.n_params, outcome=layout.reason)]
     tensor = checkpoint.read(layout.header.name)
     rows = []
     for part in layout.parts:
         stack = matrix_stack(tensor, part)
-        rows.append(_row(unit, layout, part, n_params=stack.numel(), outcome=decompose(stack, device=device)))
+        rows.append(_row(file, layout, part, n_params=stack.numel(), outcome=decompose(stack, device=device)))
     return rows
 
 
 def _row(
-    unit: Unit, layout: TensorLayout, part: Part | None, *, n_params: int, outcome: Decomposition | Reason
+    file: WeightFile, layout: TensorLayout, part: Part | None, *, n_params: int, outcome: Decomposition | Reason
 ) -> SpectrumRow:
     row = SpectrumRow(
-        model=unit.file.model,
-        file=Path(unit.file.file).name,  # no path of a machine: the same input gives the same file
-        weights_sha256=unit.weights_sha256,
+        model=file.model,
+        file=Path(file.file).name,  # no path of a machine: the same input gives the same file
+        weights_sha256=file.weights_sha256,
         tensor=layout.header.name,
         dtype=layout.header.dtype,
         shape=list(layout.header.shape),

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from catalogs import WeightFile
 from checkpoints.errors import CheckpointError
 from checkpoints.fetch import fetch
+from checkpoints.open import open_checkpoint
 from pipeline.folder import ResultsFolder, write_table
 from pipeline.memory import PeakMemory
 from pipeline.metrics import layers_table
@@ -175,7 +176,8 @@ def _publish(unit: Unit, job: Job, stages: _Stages) -> int:
         with stages.measure("fetch"):
             path = fetch(unit.file, job.cache)
         with stages.measure("spectra"):
-            write_table(spectra_table(unit, path, resolve_device(job.device)), spectra_path)
+            checkpoint = open_checkpoint(path)
+            write_table(spectra_table(unit.file, checkpoint, resolve_device(job.device)), spectra_path)
     with stages.measure("metrics"):
         spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
         layers = layers_table(spectra, job.metric_options, job.config)

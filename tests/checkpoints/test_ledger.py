@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from catalogs import WeightFile
 from checkpoints.errors import CheckpointError
-from pipeline.plan import Unit
+from checkpoints.open import open_checkpoint
 from pipeline.records import SPECTRA_SCHEMA
 from pipeline.spectra import spectra_table
 
@@ -60,8 +60,8 @@ def table(request, tmp_path_factory):
 
 
 def spectra_of(path):
-    file = WeightFile(model=f"path:{path}", name="m", file=str(path))
-    return spectra_table(Unit(file, "0" * 64, "spectra", "fit"), path, "cpu")
+    file = WeightFile(model=f"path:{path}", name="m", file=str(path), weights_sha256="0" * 64)
+    return spectra_table(file, open_checkpoint(path), "cpu")
 
 
 def rows_of(table, tensor):
