@@ -50,20 +50,21 @@ class EntryAccumulator:
     def __init__(self, n_slices: int, device: torch.device | str) -> None:
         self._powers = torch.zeros((4, n_slices), dtype=torch.float64, device=device)
         self._max_square = torch.zeros(n_slices, dtype=torch.float64, device=device)
-        self._nonzero = torch.zeros(n_slices, dtype=torch.float64, device=device)
+        self._zeros = torch.zeros(n_slices, dtype=torch.int64, device=device)
         self._count = 0
 
     def add(self, rows: torch.Tensor) -> None:
         """Take in a float64 chunk of shape (slices, rows, columns)."""
         flat = rows.flatten(1)
         for entries in flat.split(max(1, CACHED_ENTRIES // flat.shape[0]), dim=1):
-            powers = entries * entries
+            squares = entries * entries
             self._powers[0] += entries.sum(1)
-            self._powers[1] += powers.sum(1)
-            self._max_square = torch.maximum(self._max_square, powers.amax(1))
-            self._nonzero += torch.linalg.vector_norm(entries, 0, dim=1)
-            self._powers[2] += powers.mul_(entries).sum(1)
-            self._powers[3] += powers.mul_(entries).sum(1)
+            self._powers[1] += squares.sum(1)
+            self._powers[3] += torch.linalg.vector_norm(squares, 2, dim=1) ** 2
+            self._max_square = torch.maximum(self._max_square, squares.amax(1))
+            if not bool(squares.amin(1).all()):  # most weights hold no zero, and counting is dear
+                self._zeros += (entries == 0).sum(1)
+            self._powers[2] += squares.mul_(entries).sum(1)
         self._count += flat.shape[1]
 
     def statistics(self) -> EntryStatistics:
@@ -81,5 +82,5 @@ class EntryAccumulator:
             variance=variance,
             kurtosis=kurtosis,
             max_abs=self._max_square.sqrt().cpu().numpy(),
-            zero_fraction=1.0 - self._nonzero.cpu().numpy() / self._count,
+            zero_fraction=self._zeros.cpu().numpy() / self._count,
         )
