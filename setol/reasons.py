@@ -23,6 +23,10 @@ class Reason(StrEnum):
         "The name is that of a buffer (running statistics, masks, frequencies), not of a weight.",
     )
     QUANTIZED = "quantized", "Part of a quantized weight, whose values cannot be read without its codec."
+    ADAPTER = (
+        "adapter",
+        "A factor of a low-rank update (LoRA) of another weight; it says nothing without that one.",
+    )
     DTYPE = "dtype", "The number format is not one that can be widened to float64 here."
     DEPTHWISE = "depthwise", "One input channel a group: every tap of the kernel is a column, not a matrix."
     NON_FINITE = "non_finite", "Some entries are NaN or infinite."

@@ -108,8 +108,9 @@ def _lower_bounds(
     sizes = len(log_evals) - candidates
     logs_min, slopes = log_evals[candidates], 1.0 - alphas[candidates]
     bounds = np.zeros(len(candidates))
-    for probe in range(1, probes + 1):
-        ranks = (probe * (sizes - 1)) // probes
+    for first in range(1, probes + 1, PROBES[0]):  # in rounds, so that memory stays at a few arrays a candidate
+        probe = np.arange(first, min(first + PROBES[0], probes + 1))[:, None]
+        ranks = probe * (sizes - 1) // probes
         cdf = -np.expm1(slopes * (log_evals[candidates + ranks] - logs_min))
-        np.maximum(bounds, np.abs(cdf - ranks / sizes), out=bounds)
+        np.maximum(bounds, np.abs(cdf - ranks / sizes).max(axis=0), out=bounds)
     return bounds
