@@ -71,9 +71,10 @@ def _start(address: str | None, cpus: int | None) -> Any:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")
     if address is None:
-        # A token of this run's own: strangers on the network cannot join, and no token file is left at home.
+        # A token of this process's own: strangers on the network cannot join, and no token file is left at home.
+        # Ray reads it once a process, so a second run keeps the first one's.
         os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
     except ImportError as error:

@@ -119,3 +119,26 @@ def test_a_killed_driver_is_taken_up_where_it_was(zoo, undisturbed, tmp_path):
     assert int(output.split("weight files: ")[1].split(" there")[0]) >= there >= 2
     assert published(tmp_path) == undisturbed
     read_every_visible_file(tmp_path)
+
+
+def test_two_runs_in_one_process_and_an_untouched_home(zoo, tmp_path):
+    """Ray reads its token once a process; and it would leave one at home if it were let."""
+    code = (
+        "import sys; from pathlib import Path; from tests.conftest import run_here; from pipeline import serial;"
+        "from pipeline.cluster import run_on_ray; from catalogs.paths import catalog_of_paths;"
+        "import tests.conftest as shared; shared.run_serially = run_on_ray;"
+        "catalog = catalog_of_paths(sys.argv[1:2]);"
+        "done = [run_here(catalog, Path(sys.argv[2]) / str(n)).computed for n in range(2)]; assert done == [1, 1], done"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    run = subprocess.run(
+        [sys.executable, "-c", code, models(zoo)[0], str(tmp_path)],
+        env={**os.environ, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert not list(home.rglob("*"))
