@@ -58,13 +58,14 @@ class EntryAccumulator:
         flat = rows.flatten(1)
         for entries in flat.split(max(1, CACHED_ENTRIES // flat.shape[0]), dim=1):
             squares = entries * entries
-            self._powers[0] += entries.sum(1)
-            self._powers[1] += squares.sum(1)
-            self._powers[3] += torch.linalg.vector_norm(squares, 2, dim=1) ** 2
-            self._max_square = torch.maximum(self._max_square, squares.amax(1))
-            if not bool(squares.amin(1).all()):  # most weights hold no zero, and counting is dear
+            low, high = squares.amin(1), squares.amax(1)
+            if not bool(low.all()):  # most weights hold no zero, and counting is dear
                 self._zeros += (entries == 0).sum(1)
-            self._powers[2] += squares.mul_(entries).sum(1)
+            self._max_square = torch.maximum(self._max_square, high)
+            first, second = entries.sum(1), squares.sum(1)
+            fourth = torch.linalg.vector_norm(squares, dim=1).square_()
+            third = squares.mul_(entries).sum(1)
+            self._powers += torch.stack((first, second, third, fourth))
         self._count += flat.shape[1]
 
     def statistics(self) -> EntryStatistics:
