@@ -9,7 +9,7 @@ import pyarrow as pa
 from analysis.errors import AnalysisError
 from analysis.stored import Stored
 from catalogs import unknown_name
-from catalogs.identity import fit_id
+from catalogs.identity import fit_id, layouts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,11 @@ class Configuration:
 def configurations(stored: Stored, attempts: pa.Table) -> tuple[Configuration, ...]:
     """All configurations of some results folders, the one that was asked for last first."""
     hashes = {sha256 for sha256 in stored.catalog["weights_sha256"].to_pylist() if sha256}
+    laid_out = layouts(stored.catalog)
     failed = _permanently_failed(attempts)
     found = []
     for name, options in stored.options.items():
-        fits = {fit_id(sha256, options) for sha256 in hashes}
+        fits = {fit_id(sha256, options, laid_out.get(sha256)) for sha256 in hashes}
         done = fits & stored.layers.keys()
         found.append(
             Configuration(
@@ -80,6 +81,15 @@ def choose(found: Sequence[Configuration], name: str | None) -> Configuration:
     if len(fitting) > 1:
         raise AnalysisError(f"{name!r} is the beginning of {', '.join(each.name for each in fitting)}; need one.")
     return fitting[0]
+
+
+def layouts(catalog: pa.Table) -> dict[str, str]:
+    """What told the layers of each weight file, by sha256, where that was an architecture.
+
+    Args:
+        catalog: Rows of `CATALOG_SCHEMA`.
+    """
+    return layouts_of(zip(catalog["weights_sha256"].to_pylist(), catalog["layout"].to_pylist(), strict=True))
 
 
 def _permanently_failed(attempts: pa.Table) -> set[str]:

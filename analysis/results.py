@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.configurations import Configuration, choose, configurations
+from analysis.configurations import Configuration, choose, configurations, layouts
 from analysis.errors import AnalysisError
 from analysis.guard import close_doors, select
 from analysis.stored import Stored, find_stored, lazy_parquet, read_parquet
@@ -157,9 +157,10 @@ def open_results(folders: str | Path | Sequence[str | Path], config: str | None 
 def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Table, chosen: Configuration) -> None:
     """Load what is small about the chosen configuration, and point at the spectra where they lie."""
     hashes = sorted({sha256 for sha256 in stored.catalog["weights_sha256"].to_pylist() if sha256})
-    fits = {sha256: fit_id(sha256, chosen.options) for sha256 in hashes}
+    laid_out = layouts(stored.catalog)
+    fits = {sha256: fit_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes}
     done = [sha256 for sha256 in hashes if fits[sha256] in stored.layers]
-    spectra = [spectra_id(sha256, chosen.options) for sha256 in hashes]
+    spectra = [spectra_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes]
     layers = read_parquet([stored.layers[fits[sha256]] for sha256 in done], _schema(connection, "layers"))
     own = pa.array([config == chosen.name for config in attempts["config"].to_pylist()], pa.bool_())
     _load(connection, "CREATE TABLE stored.catalog AS FROM incoming", stored.catalog)

@@ -68,10 +68,14 @@ def _weight_file(each: _Keyed, name: str, folder: Path) -> WeightFile:
         for column in ("weights_sha256", "container_sha256"):
             if row.text(column) is None:
                 row.problem(f"a wheel: model needs {column}, the sha256 that its download is checked against")
-    else:
+    elif row.text("container_sha256") is not None:
+        row.problem(
+            f"a {key.source}: model has no container; leave container_sha256 out, weights_sha256 is the file's own"
+        )
+    if key.source == "path":
         file = os.path.abspath(folder / (row.text("file") or key.id))
-        if row.text("container_sha256") is not None:
-            row.problem("a path: model has no container; leave container_sha256 out, weights_sha256 is the file's own")
+    elif key.source != "wheel":
+        file, weights_sha256 = _remote(row, key, weights_sha256)
     return WeightFile(
         model=str(key),
         name=name,
@@ -89,13 +93,38 @@ def _weight_file(each: _Keyed, name: str, folder: Path) -> WeightFile:
     )
 
 
+def _remote(row: Row, key: ModelKey, weights_sha256: str | None) -> tuple[str, str | None]:
+    """File and sha256 of a model that is downloaded; the file is blank where it is found out when a run is planned."""
+    file = row.text("file")
+    if key.source == "url":
+        if file is not None:
+            row.problem("a url: model is the file that its address names; leave the column file blank")
+        if weights_sha256 is None and key.revision is None:
+            row.problem("a url: model needs weights_sha256, the sha256 that its download is checked against")
+        if None not in (weights_sha256, key.revision) and weights_sha256 != key.revision:
+            row.problem("weights_sha256 differs from the sha256 in the model key; need one of the two")
+        return key.id, weights_sha256 or key.revision
+    if file is None:
+        return "", weights_sha256
+    if key.source != "hub":
+        row.problem(f"a {key.source}: model has one file; leave the column file blank")
+    elif _leads_out(file):
+        row.problem(f"file needs a path inside the repository, with / and without .., got {file!r}")
+    return file, weights_sha256
+
+
+def _leads_out(file: str) -> bool:
+    posix, windows = PurePosixPath(file), PureWindowsPath(file)
+    return posix.is_absolute() or bool(windows.drive) or "\\" in file or ".." in file.split("/")
+
+
 def _member(row: Row) -> str:
     """The path inside the wheel; one that would lead out of the folder it is unpacked in is a problem."""
     file = row.text("file")
     if file is None:
         row.problem("a wheel: model needs file, the path of the weight file inside the wheel")
         return ""
-    if PurePosixPath(file).is_absolute() or PureWindowsPath(file).drive or "\\" in file or ".." in file.split("/"):
+    if _leads_out(file):
         row.problem(f"file needs a path inside the wheel, with / and without .., got {file!r}")
     return file
 

@@ -7,33 +7,54 @@ names.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def spectra_id(weights_sha256: str, options: Mapping[str, Any]) -> str:
+def spectra_id(weights_sha256: str, options: Mapping[str, Any], layout: str | None = None) -> str:
     """Name of the spectra of a weight file: its content, the spectrum options, and the version of their values.
 
-    Which matrices the file holds (the layout) is a function of its content and of that version.
+    Which matrices the file holds (the layout) is a function of its content and of that version, unless a library's
+    own architecture was asked.
 
     Args:
         weights_sha256: The file's content.
         options: With `spectrum` (the spectrum options) and `spectra_version`.
+        layout: The library, its version and the architecture that tell the layers; None for names and shapes.
     """
     made_from = {"weights": weights_sha256, "spectrum": options["spectrum"], "version": options["spectra_version"]}
+    if layout is not None:
+        made_from["layout"] = layout
     return _digest(made_from)[:32]
 
 
-def fit_id(weights_sha256: str, options: Mapping[str, Any]) -> str:
+def fit_id(weights_sha256: str, options: Mapping[str, Any], layout: str | None = None) -> str:
     """Name of the metrics of a weight file: its spectra's name, the metric options, and the version of their values.
 
     Args:
         weights_sha256: The file's content.
         options: As for `spectra_id`, and `metrics` (the metric options) and `metrics_version`.
+        layout: As for `spectra_id`.
     """
-    spectra = spectra_id(weights_sha256, options)
+    spectra = spectra_id(weights_sha256, options, layout)
     made_from = {"spectra": spectra, "metrics": options["metrics"], "version": options["metrics_version"]}
     return _digest(made_from)[:32]
+
+
+def layouts_of(files: Iterable[tuple[str | None, str | None]]) -> dict[str, str]:
+    """What tells the layers of each content: the first of its names for which an architecture is known decides.
+
+    Args:
+        files: sha256 and layout of weight files, in the order of a catalog.
+
+    Returns:
+        Layouts by sha256; contents of which no architecture is known are not among them.
+    """
+    layouts: dict[str, str] = {}
+    for weights_sha256, layout in files:
+        if weights_sha256 is not None and layout is not None:
+            layouts.setdefault(weights_sha256, layout)
+    return layouts
 
 
 def config_id(options: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ from catalogs.table import Row, read_rows
 
 _SHOWN = 20
 _SCORE_COLUMNS = [field.name for field in fields(Score)]
-_CATALOG_COLUMNS = list(dict.fromkeys([*(field.name for field in fields(WeightFile)), *_SCORE_COLUMNS]))
+_FILE_COLUMNS = [field.name for field in fields(WeightFile) if field.name != "layout"]  # found out when planned
+_CATALOG_COLUMNS = list(dict.fromkeys([*_FILE_COLUMNS, *_SCORE_COLUMNS]))
 _OWN = "a catalog of your own is a .csv file or a folder with a catalog.csv, given by its path"
 
 

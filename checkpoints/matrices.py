@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from checkpoints.parts import Part, TensorLayout, squeezed
+from checkpoints.parts import Cut, Part, TensorLayout, squeezed
 from checkpoints.tensors import Checkpoint
 
 _SAMPLE = 64
@@ -23,10 +23,32 @@ def matrix_stack(tensor: torch.Tensor, part: Part) -> torch.Tensor:
     """
     piece = tensor.reshape(squeezed(tuple(tensor.shape)))
     for cut in part.cuts:
-        piece = piece.narrow(cut.axis, cut.start, cut.stop - cut.start)
+        piece = _range(piece, cut)
     stack = piece.movedim(part.matrix_axes, (-2, -1))
     stack = stack.reshape(-1, *stack.shape[-2:])
     return stack if stack.shape[1] >= stack.shape[2] else stack.mT
+
+
+def _range(tensor: torch.Tensor, cut: Cut) -> torch.Tensor:
+    if cut.period is None:
+        return tensor.narrow(cut.axis, cut.start, cut.stop - cut.start)
+    blocks = tensor.unflatten(cut.axis, (-1, cut.period)).narrow(cut.axis + 1, cut.start, cut.stop - cut.start)
+    return blocks.flatten(cut.axis, cut.axis + 1)
+
+
+def read_weight(checkpoint: Checkpoint, layout: TensorLayout) -> torch.Tensor:
+    """A tensor as the layer uses it: under weight normalization, its directions times their lengths.
+
+    Returns:
+        The tensor as the file has it, or, normalized, in float64: g v / ||v||, the norm over the axes along which
+        the lengths g have one entry (Salimans and Kingma 2016, arXiv:1602.07868).
+    """
+    tensor = checkpoint.read(layout.header.name)
+    if layout.gain is None:
+        return tensor
+    direction, length = tensor.double(), checkpoint.read(layout.gain).double()
+    axes = [axis for axis in range(direction.ndim) if length.ndim == 0 or length.shape[axis] == 1]
+    return direction * (length / direction.square().sum(axes, keepdim=True).sqrt())
 
 
 def find_tied(checkpoint: Checkpoint, layouts: Sequence[TensorLayout]) -> dict[str, str]:
@@ -40,8 +62,8 @@ def find_tied(checkpoint: Checkpoint, layouts: Sequence[TensorLayout]) -> dict[s
     tied: dict[str, str] = {}
     seen: dict[tuple[str, tuple[int, ...], bytes], list[str]] = {}
     for layout in layouts:
-        if not layout.parts:
-            continue
+        if not layout.parts or layout.gain is not None:
+            continue  # equal directions are not equal weights
         header = layout.header
         tensor = checkpoint.read(header.name)
         sample = tensor[:1].flatten()[:_SAMPLE].contiguous()

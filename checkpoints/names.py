@@ -25,6 +25,7 @@ _QUANTIZED = re.compile(
 _TABLE = re.compile(
     r"""(?:^|\.)(?:
         \w*pos(?:ition)?(?:al)?_?(?:embed|emb|encod)\w* | wpe | embed_positions   # absolute positions
+      | patch_pos | (?:height|width)_rel                        # those of TNT; of BoTNet and HaloNet
       | rel(?:ative)?_pos\w* | attention_biases | \w*bias_table   # relative positions
       | (?:cls|dist|mask|register|reg|class)_(?:token|embedding)s?   # learned tokens
       | A_log | \w*bias                                         # states of Mamba; biases of heads, experts
@@ -34,6 +35,10 @@ _TABLE = re.compile(
 _EMBEDDING = re.compile(
     r"(?:^|\.)(?:\w*embeddings?|embed_tokens|embed_in|\w*_emb|emb|embed|wte|shared|embed_tokens_\w+)(?:\.weight)?$"
 )
+_DIRECTIONS = re.compile(
+    r"(?P<stem>(?:.*\.)?)(?:(?P<old>weight(?:_[ih]h_l\d+(?:_reverse)?)?)_v|parametrizations\.(?P<new>\w+)\.original1)"
+)
+_ADAPTER = re.compile(r"(?:^|[._])lora_(?:A|B|embedding_A|embedding_B|down|up|magnitude_vector)(?:\.|$)")
 _CONV_TRANSPOSE = re.compile(r"(?:conv_?transpose|transposed?_?conv|deconv|up_?conv|convt)\w*\b", re.IGNORECASE)
 
 
@@ -45,6 +50,26 @@ def layer_name(tensor: str) -> str:
 def without_wrappers(tensor: str) -> str:
     """A name without the prefixes that DataParallel, compile and DeepSpeed put before it."""
     return _WRAPPERS.sub("", tensor)
+
+
+def directions_of(tensor: str) -> str | None:
+    """Name of the weight whose directions a tensor of weight normalization holds, None where it holds none."""
+    match = _DIRECTIONS.fullmatch(tensor)
+    return f"{match['stem']}{match['old'] or match['new']}" if match else None
+
+
+def lengths_of(tensor: str) -> str | None:
+    """Name of the tensor that holds the lengths to some directions, None where the name is not that of directions."""
+    match = _DIRECTIONS.fullmatch(tensor)
+    if match is None:
+        return None
+    stem = match["stem"]
+    return f"{stem}{match['old']}_g" if match["old"] else f"{stem}parametrizations.{match['new']}.original0"
+
+
+def is_adapter(tensor: str) -> bool:
+    """Whether the name is that of a factor of a low-rank update (LoRA) of a weight."""
+    return bool(_ADAPTER.search(tensor))
 
 
 def is_buffer(tensor: str) -> bool:

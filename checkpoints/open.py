@@ -20,6 +20,18 @@ SUFFIXES = (".safetensors", *PICKLES)
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
 """Keys under which training scripts put the state dict, in the order in which they are tried."""
 
+_KERNELS = "kernels and matrices turned to torch's order, output channels first."
+_HOW = {
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), f"load it with Keras and take model.weights, {_KERNELS}"),
+    **dict.fromkeys((".pb", ".tflite"), f"load it with TensorFlow and take its variables, {_KERNELS}"),
+    **dict.fromkeys((".msgpack", ".orbax"), f"load it with Flax and flatten the parameters, {_KERNELS}"),
+    **dict.fromkeys((".npz", ".npy"), "load the arrays with NumPy, and safetensors.numpy.save_file writes them."),
+    ".onnx": "take the ONNX model's initializers (onnx.numpy_helper.to_array).",
+    ".ckpt": "or, where torch or Lightning wrote this file, rename it to .pt.",
+    ".gguf": "GGUF is quantized as a rule, so take the checkpoint that it was made from.",
+}
+"""How to come to a state dict from the files of other frameworks."""
+
 _SAFETENSORS_DTYPES = {
     "F64": "float64",
     "F32": "float32",
@@ -58,9 +70,13 @@ def open_checkpoint(path: Path) -> Checkpoint:
         return SafetensorsFile(path)
     if path.suffix in PICKLES:
         return StateDict(_unpickle(path))
-    raise CheckpointError(
-        f"cannot read {path.name}: need one of {', '.join(SUFFIXES)}. Save the model's state_dict as safetensors."
-    )
+    raise CheckpointError(f"cannot read {path.name}: need one of {', '.join(SUFFIXES)}. {advice_on(path)}")
+
+
+def advice_on(path: Path) -> str:
+    """What to do with a file whose suffix is none of `SUFFIXES`."""
+    how = _HOW.get(path.suffix.lower())
+    return "Save the model's state_dict as safetensors" + (f": {how}" if how else ".")
 
 
 class SafetensorsFile:
@@ -126,7 +142,7 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(
             f"damaged checkpoint {path.name}: {sentence}. It is cut short or no torch file; fetch it again."
         ) from error
-    if tensors := _state_dict_in(content):
+    if tensors := state_dict_in(content):
         return tensors
     came = f"keys {sorted(map(str, content))[:5]}" if isinstance(content, Mapping) else type(content).__name__
     raise CheckpointError(
@@ -134,15 +150,19 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
     )
 
 
-def _state_dict_in(content: Any, depth: int = 3) -> dict[str, torch.Tensor]:
+def state_dict_in(content: Any, depth: int = 3) -> dict[str, torch.Tensor]:
     """The mapping of names to tensors, wherever the training script put it; empty where there is none.
 
     Under a wrapper first: a tensor at the top may be an accuracy or a step count that was saved beside it.
+
+    Args:
+        content: What a training script saved.
+        depth: How many mappings inside each other are looked through.
     """
     if depth == 0 or not isinstance(content, Mapping):
         return {}
     for wrapper in WRAPPERS:
-        if tensors := _state_dict_in(content.get(wrapper), depth - 1):
+        if tensors := state_dict_in(content.get(wrapper), depth - 1):
             return tensors
     return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from checkpoints.errors import CheckpointError
-from checkpoints.open import SUFFIXES
+from checkpoints.open import SUFFIXES, advice_on
 
 INDEX_SUFFIX = ".index.json"
 
@@ -30,7 +30,7 @@ def weight_files_at(path: Path) -> tuple[Path, ...]:
     if path.suffix not in SUFFIXES:
         raise CheckpointError(
             f"cannot read {path.name}: need one of {', '.join(SUFFIXES)} or an index (*{INDEX_SUFFIX}). "
-            "Save the model's state_dict as safetensors."
+            f"{advice_on(path)}"
         )
     return (path,)
 

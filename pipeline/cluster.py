@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pipeline.errors import MissingRay
 from pipeline.plan import Unit
 from pipeline.worker import Job, LostWorker, Outcome, finish, new_attempt, outcome_of, run_unit
 
@@ -19,10 +20,6 @@ MAX_RETRIES = 2
 
 WAIT_SECONDS = 5.0
 """Longest wait before the window is sized anew."""
-
-
-class MissingRay(Exception):
-    """Ray is not installed; the message says what to do."""
 
 
 def run_on_ray(

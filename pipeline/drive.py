@@ -1,14 +1,14 @@
 """The main job: a catalog and options in, a results folder brought up to date."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, to_arrow
 from pipeline.folder import ResultsFolder
-from pipeline.identify import Unidentified, identify
+from pipeline.identify import Identified, Unidentified, identify
 from pipeline.options import Options
 from pipeline.plan import Plan, Unit, make_plan
 from pipeline.worker import Job, Outcome, finish, new_attempt
@@ -63,24 +63,31 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What became of a run: weight files computed now, there already, and failed."""
+    """What became of a run: weight files computed now, there already, and failed.
+
+    `renamed` has the model keys of the catalog that results know by an exact one (a branch by its commit).
+    """
 
     config: str
     computed: int
     reused: int
     failures: tuple[Failure, ...]
+    renamed: Mapping[str, str]
 
 
 def prepare(request: RunRequest) -> tuple[Plan, tuple[Unidentified, ...]]:
-    """Identify the files and plan; nothing is written."""
-    files, unidentified = identify(request.catalog.files)
-    plan = make_plan(
-        files,
+    """Identify the files and plan; nothing is written to the results folder."""
+    identified = identify(request.catalog.files, request.cache)
+    return _plan(request, identified), identified.unidentified
+
+
+def _plan(request: RunRequest, identified: Identified) -> Plan:
+    return make_plan(
+        identified.files,
         request.options,
         finished=request.folder.finished(),
         failed=frozenset() if request.retry_failed else request.folder.permanently_failed(),
     )
-    return plan, unidentified
 
 
 def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSummary:
@@ -95,8 +102,9 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
     folder.prepare()
     config = request.options.config
     job = Job(folder, request.cache, config, request.options.metrics, request.device, request.threads)
-    plan, unidentified = prepare(request)
-    _save_inputs(request, plan, unidentified)
+    identified = identify(request.catalog.files, request.cache)
+    plan, unidentified = _plan(request, identified), identified.unidentified
+    _save_inputs(request, identified)
     for row in unidentified:
         folder.record(finish(new_attempt(row.file, job, unit=None), row.error))
     reporter.planned(plan, unidentified)
@@ -108,14 +116,16 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
             computed += 1
         else:
             failures.append(_failure(outcome))
-    return RunSummary(config, computed, len(plan.finished), tuple(failures))
+    return RunSummary(config, computed, len(plan.finished), tuple(failures), identified.renamed)
 
 
-def _save_inputs(request: RunRequest, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
-    catalog, folder = request.catalog, request.folder
-    files = [*plan.files, *(row.file for row in unidentified)]
-    folder.merge("catalog", to_arrow(files, CATALOG_SCHEMA), catalog.models)
-    folder.merge("scores", to_arrow(catalog.scores, SCORES_SCHEMA), catalog.models)
+def _save_inputs(request: RunRequest, identified: Identified) -> None:
+    catalog, folder, renamed = request.catalog, request.folder, identified.renamed
+    files = [*identified.files, *(row.file for row in identified.unidentified)]
+    scores = [replace(score, model=renamed.get(score.model, score.model)) for score in catalog.scores]
+    models = (*catalog.models, *renamed.values())
+    folder.merge("catalog", to_arrow(files, CATALOG_SCHEMA), models)
+    folder.merge("scores", to_arrow(list(dict.fromkeys(scores)), SCORES_SCHEMA), models)
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
     folder.save_options(
         request.options.config, {**request.options.content, "catalog": catalog.name, "planned": planned}

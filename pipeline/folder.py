@@ -22,14 +22,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import FolderError
 from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
 
 STALE_SECONDS = 3600
 """Age after which a temporary file is taken for what a killed process left behind."""
-
-
-class FolderError(Exception):
-    """The results folder cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

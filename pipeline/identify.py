@@ -1,13 +1,20 @@
 """From catalog rows to weight files of known content: paths are expanded to shards and hashed."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalogs import WeightFile, parse_model_key
 from checkpoints.errors import CheckpointError
 from checkpoints.hashing import sha256_of
+from checkpoints.libraries import layout_of
+from checkpoints.remote import identify_remote
 from checkpoints.shards import weight_files_at
+
+_REPOSITORIES = ("hub", "timm")
+_AT_A_TIME = 8
+"""Questions to the hub: they wait for the network, not for a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,35 +25,72 @@ class Unidentified:
     error: CheckpointError
 
 
-def identify(
-    files: tuple[WeightFile, ...], progress: Callable[[WeightFile], None] = lambda _: None
-) -> tuple[tuple[WeightFile, ...], tuple[Unidentified, ...]]:
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """What became of the rows of a catalog.
+
+    Attributes:
+        files: Rows of known content: `weights_sha256` is set, `size` where it was cheap to know, and `layout`
+            where the model's own architecture is known.
+        unidentified: Rows for which that was not possible.
+        renamed: Model keys of the catalog that were made exact (a branch resolved to its commit), and what they are
+            now; their scores have to follow.
+    """
+
+    files: tuple[WeightFile, ...]
+    unidentified: tuple[Unidentified, ...]
+    renamed: Mapping[str, str]
+
+
+def identify(files: tuple[WeightFile, ...], cache: Path) -> Identified:
     """Establish the content of every weight file of a catalog.
 
     Rows that pin their sha256 are taken at their word (it is checked when the file is opened); `path:` rows
-    without one are read and hashed, after a folder or an index has been expanded to its files.
+    without one are read and hashed, after a folder or an index has been expanded to its files. Rows of the hub are
+    resolved to a commit, several at a time, and to the sha256 that the hub knows; other rows whose sha256
+    nobody knows are downloaded and hashed.
 
     Args:
         files: Catalog rows.
-        progress: Called with each row before it is worked on.
-
-    Returns:
-        Rows with `weights_sha256` and, for local files, `size`; and the rows for which that was not possible.
+        cache: Cache directory for what has to be downloaded to know what it is.
     """
-    known: list[WeightFile] = []
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        asked = {
+            file: pool.submit(_try_to_identify, file, cache)
+            for file in files
+            if parse_model_key(file.model).source in _REPOSITORIES
+        }
+        found = [asked[file].result() if file in asked else _try_to_identify(file, cache) for file in files]
+
+    known: dict[tuple[str, str], WeightFile] = {}
     unknown: list[Unidentified] = []
-    for file in files:
-        progress(file)
-        try:
-            known += _identify_one(file)
-        except CheckpointError as error:
-            unknown.append(Unidentified(file, error))
-    return tuple(known), tuple(unknown)
+    renamed: dict[str, str] = {}
+    for file, outcome in zip(files, found, strict=True):
+        if isinstance(outcome, Unidentified):
+            unknown.append(outcome)
+            continue
+        for each in outcome:
+            known.setdefault((each.model, each.file), each)  # a branch and its commit are one model
+            if each.model != file.model:
+                renamed[file.model] = each.model
+    return Identified(tuple(known.values()), tuple(unknown), renamed)
 
 
-def _identify_one(file: WeightFile) -> list[WeightFile]:
-    if parse_model_key(file.model).source != "path":
-        return [file]
+def _try_to_identify(file: WeightFile, cache: Path) -> list[WeightFile] | Unidentified:
+    try:
+        source = parse_model_key(file.model).source
+        if source == "wheel":
+            return [file]
+        found = _local(file) if source == "path" else identify_remote(file, cache)
+        return [replace(each, layout=layout_of(each)) for each in found]
+    except CheckpointError as error:
+        return Unidentified(file, error)
+    except OSError as error:  # a full disk, a cache that may not be written to
+        told = CheckpointError(f"{file.model}: {error.strerror or type(error).__name__}", transient=True)
+        return Unidentified(file, told)
+
+
+def _local(file: WeightFile) -> list[WeightFile]:
     shards = weight_files_at(Path(file.file))
     if file.weights_sha256 is not None:
         if len(shards) > 1:

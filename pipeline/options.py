@@ -5,16 +5,13 @@ from typing import Any
 
 from catalogs import unknown_name
 from catalogs.identity import config_id
+from pipeline.errors import OptionError
 
 SPECTRA_VERSION = 1
 """Raised by hand when the values in a spectra file may change: the layout rules, the decomposition."""
 
 METRICS_VERSION = 1
 """Raised by hand when the values of a metric may change; never for a new column."""
-
-
-class OptionError(ValueError):
-    """An option outside its range, or a preset that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from catalogs import WeightFile
-from catalogs.identity import fit_id, spectra_id
+from catalogs.identity import fit_id, layouts_of, spectra_id
 from pipeline.options import Options
 
 
@@ -64,10 +64,14 @@ def make_plan(
     """
     units: dict[str, Unit] = {}
     content = options.content
+    laid_out = layouts_of((file.weights_sha256, file.layout) for file in files)
     for file in files:
         assert file.weights_sha256 is not None, f"{file.model} was not identified"
         sha256 = file.weights_sha256
-        unit = Unit(file, sha256, spectra_id(sha256, content), fit_id(sha256, content))
+        layout = laid_out.get(sha256)
+        if file.layout != layout:
+            continue  # the same content under another name, where the architecture is known
+        unit = Unit(file, sha256, spectra_id(sha256, content, layout), fit_id(sha256, content, layout))
         units.setdefault(unit.fit_id, unit)
     todo = [unit for unit in units.values() if unit.fit_id not in finished and unit.fit_id not in failed]
     return Plan(

@@ -1,29 +1,58 @@
 """What a run shows while it works: a bar on a terminal, plain lines elsewhere."""
 
+from datetime import timedelta
+
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from pipeline.identify import Unidentified
-from pipeline.plan import Plan
+from pipeline.plan import Plan, Unit
 from pipeline.worker import Outcome
+
+_NAME_WIDTH = 28
+
+
+class TimeLeft(ProgressColumn):
+    """Time left, from all that was done so far: rich's own forgets what is older than half a minute."""
+
+    def render(self, task: Task) -> Text:
+        """The time left, unknown until a first file is done."""
+        elapsed, finished_at = task.elapsed or 0.0, task.fields["finished_at"]
+        if not task.completed or not task.total:
+            return Text("-:--:-- left", style="progress.remaining")
+        left = max(finished_at * task.total / task.completed - elapsed, 0.0)
+        return Text(f"{timedelta(seconds=round(left))} left", style="progress.remaining")
 
 
 class ProgressReporter:
-    """A line for every weight file, below a bar where there is a terminal to draw one on."""
+    """A line for every weight file, below a bar where there is a terminal to draw one on.
 
-    def __init__(self, console: Console) -> None:
+    The bar tells how many files are done, the time gone by and the time left, which is reckoned by bytes as files
+    differ in size, and the file that has been running longest: units are started in the order of the plan.
+    """
+
+    def __init__(self, console: Console, *, lines: bool = True) -> None:
+        """Make a reporter.
+
+        Args:
+            console: Where it writes.
+            lines: Whether what is done gets a line too; without, only failures do.
+        """
         self._console = console
+        self._lines = lines
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[place]}"),
+            BarColumn(bar_width=24),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("elapsed,"),
+            TimeLeft(),
+            TextColumn("{task.description}", markup=False),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
-        self._count = 0
+        self._waiting: dict[str, Unit] = {}
         self._total = 0
 
     def __enter__(self) -> "ProgressReporter":
@@ -34,32 +63,53 @@ class ProgressReporter:
 
     def planned(self, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
         """Say what there is to do, and what cannot be done."""
+        self._waiting = {unit.fit_id: unit for unit in plan.units}
         self._total = len(plan.units)
         there, megabytes = len(plan.finished), sum(unit.cost for unit in plan.units) / 1e6
         todo = f"{self._total} to do ({megabytes:.0f} MB)" if self._total else "nothing to do"
         files = len(plan.files) + len(unidentified)
         count = f"{files} weight file{'' if files == 1 else 's'}"
-        self._console.print(f"{count}: {there} there already, {todo}", highlight=False)
+        if self._lines:
+            self._console.print(f"{count}: {there} there already, {todo}", highlight=False)
         for row in unidentified:
             self._failed(row.file.name, str(row.error))
         if self._total:
-            self._task = self._bar.add_task("spectra and metrics", total=self._total)
+            self._task = self._bar.add_task(
+                self._running(), total=sum(map(_weight, plan.units)), place=f"0/{self._total}", finished_at=0.0
+            )
             self._bar.start()
 
     def finished(self, outcome: Outcome) -> None:
         """A line for the unit, and the bar one on."""
-        self._count += 1
+        self._waiting.pop(outcome.unit.fit_id)
+        count = self._total - len(self._waiting)
         name = outcome.unit.file.name
-        place = f"[{self._count:>{len(str(self._total))}}/{self._total}]"
-        if outcome.done:
+        place = f"[{count:>{len(str(self._total))}}/{self._total}]"
+        if not outcome.done:
+            self._failed(f"{place} {name}" if self._lines else name, outcome.error or "failed")
+        elif self._lines:
             self._console.print(
                 f"{place} {name:<24} {outcome.n_layers:>5} matrices {outcome.seconds:>7.1f} s",
                 markup=False,
                 highlight=False,
             )
-        else:
-            self._failed(f"{place} {name}", outcome.error or "failed")
-        self._bar.advance(self._task)
+        self._bar.update(
+            self._task,
+            advance=_weight(outcome.unit),
+            place=f"{count}/{self._total}",
+            finished_at=self._bar.tasks[0].elapsed,
+            description=self._running(),
+        )
+
+    def _running(self) -> str:
+        oldest = next(iter(self._waiting.values()), None)
+        return oldest.file.name[:_NAME_WIDTH] if oldest else ""
 
     def _failed(self, name: str, error: str) -> None:
-        self._console.print(f"{name} FAILED: {error}", style="red", markup=False, highlight=False)
+        told = f"{name} FAILED: {error}" if self._lines else f"Error: {name}: {error}"
+        self._console.print(told, style="red", markup=False, highlight=False)
+
+
+def _weight(unit: Unit) -> int:
+    """What the bar moves by: bytes, or something where they are not known."""
+    return max(unit.cost, 1)

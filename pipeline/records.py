@@ -15,7 +15,7 @@ class SpectrumRow:
 
     Lists have one value for each slice (tap); `evals` has one block of M values for each, ascending within the
     block, in tap order, raw scale (squared singular values). `n_params` counts the entries of the row's own part,
-    so that the rows of a file sum to the file.
+    so that the rows of a file sum to the file. `layout` says what kind and part were told by: `architecture` or `name`.
     """
 
     model: str
@@ -31,6 +31,7 @@ class SpectrumRow:
     layer: str
     part: str | None = None
     kind: str | None = None
+    layout: str = "name"
     n_rows: int | None = None
     n_cols: int | None = None
     n_slices: int | None = None
@@ -59,6 +60,7 @@ SPECTRA_SCHEMA = pa.schema(
         ("layer", pa.string()),
         ("part", pa.string()),
         ("kind", pa.string()),
+        ("layout", pa.string()),
         ("n_rows", pa.int64()),
         ("n_cols", pa.int64()),
         ("n_slices", pa.int64()),

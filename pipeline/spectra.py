@@ -1,5 +1,6 @@
 """Step 1: a weight file to the table of its tensors and their spectra."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,30 +8,33 @@ import numpy as np
 import pyarrow as pa
 
 from catalogs import WeightFile
+from checkpoints.errors import CheckpointError
 from checkpoints.layout import lay_out
-from checkpoints.matrices import find_tied, matrix_stack
-from checkpoints.parts import Part, TensorLayout
+from checkpoints.matrices import find_tied, matrix_stack, read_weight
+from checkpoints.parts import NO_FACTS, Facts, Part, TensorLayout
 from checkpoints.tensors import Checkpoint
 from pipeline.records import SPECTRA_SCHEMA, SpectrumRow, table_of
 from setol.decomposition import Decomposition, decompose
 from setol.reasons import Reason
 
 
-def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str) -> pa.Table:
+def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: Facts = NO_FACTS) -> pa.Table:
     """Decompose every matrix of a weight file.
 
     Args:
         file: Its names and its hash, which every row carries.
         checkpoint: Its tensors.
         device: torch device of the decomposition.
+        facts: What the model's own modules say about the tensors.
 
     Returns:
         A row for every tensor or part of one, in the file's order, schema `SPECTRA_SCHEMA`.
 
     Raises:
-        CheckpointError: The file cannot be read.
+        CheckpointError: The file cannot be read, or holds nothing but an adapter.
     """
-    layouts = lay_out(checkpoint.headers)
+    layouts = lay_out(checkpoint.headers, facts)
+    _refuse_adapter(file, layouts)
     tied = find_tied(checkpoint, layouts)
     rows: list[SpectrumRow] = []
     decomposed: dict[str, list[SpectrumRow]] = {}
@@ -44,10 +48,20 @@ def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str) -> pa.T
     return table_of(rows, SPECTRA_SCHEMA)
 
 
+def _refuse_adapter(file: WeightFile, layouts: Sequence[TensorLayout]) -> None:
+    factors = [layout for layout in layouts if layout.reason is Reason.ADAPTER]
+    if factors and not any(layout.parts for layout in layouts):
+        raise CheckpointError(
+            f"{Path(file.file).name} holds an adapter without its base: {len(factors)} factors of low-rank updates, "
+            f"such as {factors[0].header.name}, and no weights. Merge it into its base (merge_and_unload in peft), and "
+            "save that."
+        )
+
+
 def _tensor_rows(file: WeightFile, checkpoint: Checkpoint, layout: TensorLayout, device: str) -> list[SpectrumRow]:
     if layout.reason is not None:
         return [_row(file, layout, None, n_params=layout.header.n_params, outcome=layout.reason)]
-    tensor = checkpoint.read(layout.header.name)
+    tensor = read_weight(checkpoint, layout)
     rows = []
     for part in layout.parts:
         stack = matrix_stack(tensor, part)
@@ -70,6 +84,7 @@ def _row(
         layer=layout.layer,
         part=part.part if part else None,
         kind=part.kind.value if part else None,
+        layout=layout.by.value,
     )
     if isinstance(outcome, Reason):
         return replace(row, reason=outcome.value)

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from catalogs import WeightFile
 from checkpoints.errors import CheckpointError
 from checkpoints.fetch import fetch
+from checkpoints.libraries import architecture_facts
 from checkpoints.open import open_checkpoint
 from pipeline.folder import ResultsFolder, write_table
 from pipeline.memory import PeakMemory
@@ -177,7 +178,8 @@ def _publish(unit: Unit, job: Job, stages: _Stages) -> int:
             path = fetch(unit.file, job.cache)
         with stages.measure("spectra"):
             checkpoint = open_checkpoint(path)
-            write_table(spectra_table(unit.file, checkpoint, resolve_device(job.device)), spectra_path)
+            facts = architecture_facts(unit.file, checkpoint.headers)
+            write_table(spectra_table(unit.file, checkpoint, resolve_device(job.device), facts), spectra_path)
     with stages.measure("metrics"):
         spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
         layers = layers_table(spectra, job.metric_options, job.config)

@@ -1,1 +1,14 @@
-"""The front door: `import setol_zoo as zoo`, and the `setol` command."""
+"""The front door: `import setol_zoo as zoo`, and the `setol` command.
+
+    a = zoo.analyze(model)          # a torch module, a state dict, a path, or a name such as "resnet20"
+    r = zoo.open("results/demo")    # what `setol run` made
+
+Neither torch nor pandas is loaded before it is needed.
+"""
+
+from setol_zoo.analysis_result import Analysis
+from setol_zoo.analyze import analyze
+from setol_zoo.opened import Zoo
+from setol_zoo.opened import open_zoo as open
+
+__all__ = ["Analysis", "Zoo", "analyze", "open"]

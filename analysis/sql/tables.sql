@@ -18,6 +18,7 @@ CREATE TABLE stored.spectra (
     layer VARCHAR,
     part VARCHAR,
     kind VARCHAR,
+    layout VARCHAR,
     n_rows BIGINT,
     n_cols BIGINT,
     n_slices BIGINT,

@@ -6,12 +6,14 @@ import click
 
 COMMANDS = {
     "analyze": "Spectra and metrics of one or a few models, as a table.",
+    "plan": "What a run would do, and what it would cost; computes nothing.",
     "run": "Bring a results folder up to date with a catalog of models.",
     "status": "What a results folder holds: models, coverage, failures.",
-    "sql": "Ask the results with one SELECT.",
+    "sql": "Ask the results with SELECTs, one or at a prompt.",
     "correlate": "Metrics against published scores, within each family.",
     "report": "Write one HTML file about the results.",
     "catalog": "List, show or check catalogs of models.",
+    "completion": "Print the script that lets a shell complete names.",
 }
 
 
@@ -45,11 +47,27 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+BEGIN = """\b
+Begin with one of these:
+  setol analyze model.safetensors                     a model of your own, as a table (also .pt, .bin, folders)
+  setol run --catalog demo --results results/demo     ten published models; then: setol report --results results/demo
+  setol catalog list                                  models that can be named without a file
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    epilog=BEGIN,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="setol-zoo", prog_name="setol")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """How good is each layer, and each model, by its weights alone?
 
     Spectra of every weight matrix of a model zoo, HTSR and SETOL metrics on them, and how far these agree with
-    the accuracies that were published. Begin with: setol run --catalog demo --results results/demo
+    the accuracies that were published.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

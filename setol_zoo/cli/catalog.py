@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from setol_zoo.cli.common import json_option, next_command, reports_user_errors
+from setol_zoo.cli.completion import complete_catalog
 
 
 @click.group("catalog", short_help="List, show or check catalogs of models.")
@@ -30,7 +31,7 @@ def list_catalogs(as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_catalog)
 @json_option
 @reports_user_errors
 def show(name: str, as_json: bool) -> None:

@@ -45,21 +45,32 @@ def reports_user_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        from analysis.errors import AnalysisError
-        from catalogs import CatalogError
-        from pipeline.cluster import MissingRay
-        from pipeline.folder import FolderError
-        from pipeline.options import OptionError
-
-        try:
-            return command(*args, **kwargs)
-        except (AnalysisError, CatalogError, FolderError, MissingRay, OptionError) as error:
-            raise WrongCall(str(error)) from error
+        try:  # around the imports too, which take seconds
+            return _with_messages(command, *args, **kwargs)
         except KeyboardInterrupt:
             click.echo("interrupted: nothing half-done is left, and the same command goes on", err=True)
             raise SystemExit(INTERRUPTED) from None
 
     return wrapper
+
+
+def _with_messages(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    from analysis.errors import AnalysisError
+    from catalogs import CatalogError
+    from pipeline.cluster import MissingRay
+    from pipeline.folder import FolderError
+    from pipeline.options import OptionError
+
+    try:
+        return command(*args, **kwargs)
+    except (AnalysisError, CatalogError, FolderError, MissingRay, OptionError) as error:
+        raise WrongCall(str(error)) from error
+
+
+def shown_path(path: Path) -> str:
+    """A path as one would type it: relative where it lies below the current folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def next_command(*words: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,6 +15,10 @@ from rich.text import Text
 
 WIDE = 400
 """Columns of a line where there is no terminal to fit: nothing is cut in a file or a pipe."""
+
+
+MOST_RECORDS = 20
+"""Rows shown below each other; more would scroll away."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -31,6 +36,68 @@ def print_table(table: pa.Table, *, title: str | None = None, limit: int | None 
         limit: Most rows to show; how many are left out is said.
     """
     shown = table if limit is None else table.slice(0, limit)
+    console().print(_grid(shown, title))
+    _say_left_out(len(table) - len(shown))
+
+
+def print_narrowed(table: pa.Table, droppable: Sequence[str], *, title: str | None = None, limit: int) -> None:
+    """Print rows as `print_table` does; on a terminal that is too narrow, without some columns, which are then named.
+
+    Args:
+        table: The rows.
+        droppable: Columns that may be left out, the first first; those without any value go before all others.
+        title: A line above.
+        limit: Most rows to show; how many are left out is said.
+    """
+    screen, shown, dropped = console(), table.slice(0, limit), []
+    empty = [name for name in droppable if not any(shown[name].to_pylist())]
+    for name in dict.fromkeys([*empty, *droppable]):
+        if not screen.is_terminal or _natural_width(screen, _grid(shown, None)) <= screen.width:
+            break
+        shown = shown.drop_columns([name])
+        dropped += [name] * (name not in empty)
+    screen.print(_grid(shown, title))
+    _say_left_out(len(table) - len(shown))
+    if dropped:
+        click.echo(f"left out to fit: {', '.join(dropped)}; a wider terminal, a pipe, or --json has them")
+
+
+def print_fitting(table: pa.Table, *, limit: int | None = None) -> None:
+    """Print rows as a table, or below each other as records where a table is wider than the terminal.
+
+    Args:
+        table: The rows.
+        limit: Most rows to show; how many are left out is said.
+    """
+    screen = console()
+    shown = table if limit is None else table.slice(0, limit)
+    grid = _grid(shown, None)
+    if _natural_width(screen, grid) <= screen.width or not screen.is_terminal:
+        screen.print(grid)
+        _say_left_out(len(table) - len(shown))
+        return
+    shown = shown.slice(0, MOST_RECORDS)
+    for number, row in enumerate(shown.to_pylist(), 1):
+        screen.print(Text(f"row {number} of {len(table)}", style="bold"))
+        record = Table.grid(padding=(0, 2))
+        record.add_column()
+        record.add_column(overflow="fold")
+        for name, value in row.items():
+            record.add_row(Text(f"  {name}"), Text(_cell(value)))
+        screen.print(record)
+    _say_left_out(len(table) - len(shown))
+
+
+def _natural_width(screen: Console, grid: Table) -> int:
+    return screen.measure(grid, options=screen.options.update(max_width=10**6)).maximum
+
+
+def _say_left_out(count: int) -> None:
+    if count:
+        click.echo(f"... and {count} more rows")
+
+
+def _grid(shown: pa.Table, title: str | None) -> Table:
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     columns = []
     for field in shown.schema:
@@ -39,9 +106,7 @@ def print_table(table: pa.Table, *, title: str | None = None, limit: int | None 
         columns.append(_cells(shown[field.name].to_pylist()))
     for row in zip(*columns, strict=True):
         grid.add_row(*map(Text, row))
-    console().print(grid)
-    if len(shown) < len(table):
-        click.echo(f"... and {len(table) - len(shown)} more rows")
+    return grid
 
 
 def print_csv(table: pa.Table) -> None:

@@ -234,7 +234,7 @@ FAMILIES = {
         ("feature_extractor.conv_layers.0.conv.weight", (512, 1, 10), "depthwise"),
         ("feature_extractor.conv_layers.1.conv.weight", (512, 512, 3), "conv1d"),
         ("encoder.pos_conv_embed.conv.weight_g", (1, 1, 128), "vector"),
-        ("encoder.pos_conv_embed.conv.weight_v", (768, 48, 128), "unknown"),
+        ("encoder.pos_conv_embed.conv.weight_v", (768, 48, 128), "conv1d"),
     ],
     "kernels in another order of axes": [
         ("conv1.kernel", (27, 3, 64), "unknown"),

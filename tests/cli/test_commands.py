@@ -108,7 +108,9 @@ def test_a_dry_run_writes_nothing(model, tmp_path):
     run = setol("run", model, "--results", tmp_path / "r", "--dry-run", "--json")
     assert run.exit_code == 0
     (row,) = json.loads(run.stdout)
-    assert row["to do"] == "compute"
+    assert row["to_do"] == "compute"
+    assert row["estimate"]["matrices"] == {"linear": 2}
+    assert setol("plan", model, "--results", tmp_path / "r", "--json").stdout == run.stdout
     assert row["bytes"] == model.stat().st_size
     assert not (tmp_path / "r").exists()
 

@@ -108,10 +108,10 @@ def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypa
         save_file({"w": torch.eye(60) * (1 + ord(name))}, tmp_path / f"{name}.safetensors")
     real = worker.spectra_table
 
-    def explode(file, checkpoint, device):
+    def explode(file, checkpoint, device, facts):
         if file.name == "b":
             raise RuntimeError("kaboom")
-        return real(file, checkpoint, device)
+        return real(file, checkpoint, device, facts)
 
     monkeypatch.setattr(worker, "spectra_table", explode)
     catalog = catalog_of_paths([str(tmp_path / f"{name}.safetensors") for name in "abc"])

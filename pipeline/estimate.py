@@ -1,0 +1,130 @@
+"""What a weight file will cost, from the shapes of its tensors alone. Pure arithmetic.
+
+Two numbers bound the work: the Gram products and the symmetric eigenvalues. The rates below turn them into
+seconds of one thread; they were measured on one core of an Intel Xeon with AVX-512 (torch 2.13, MKL), over
+matrices of 16 to 2048 columns. Expect a factor of two either way on another machine, and more on a GPU.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from checkpoints.parts import Part, TensorLayout, squeezed
+
+GRAM_FLOPS = 45e9
+"""Needed operations of the Gram product per second (two for each multiply-add of one triangle)."""
+
+EIGEN_FLOPS = 15e9
+"""Operations of the eigenvalues per second, at 4/3 M^3 for a matrix."""
+
+ENTRIES = 250e6
+"""Entries read, widened and counted per second."""
+
+SECONDS_PER_SQUARE = 1.5e-8
+"""Further seconds of the eigenvalues per M^2: memory traffic, which small matrices mostly consist of."""
+
+SECONDS_PER_MATRIX = 2e-3
+"""Seconds spent on each spectrum whatever its size: calls, the scan of the tail, a row in each file."""
+
+_CHUNK_BYTES = 3 * 4 * 2**20
+"""Row chunks that are in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixWork:
+    """A stack of equally shaped matrices, and what its spectrum costs.
+
+    Attributes:
+        name: Layer and part.
+        kind: What the layer does with it.
+        n_slices: Matrices in the stack.
+        n_rows: N, the longer side.
+        n_cols: M, the shorter side.
+    """
+
+    name: str
+    kind: str
+    n_slices: int
+    n_rows: int
+    n_cols: int
+
+    @property
+    def gram_flops(self) -> int:
+        """Operations of the Gram product: N M^2 multiply-adds a matrix, of which one triangle, half, is needed."""
+        return self.n_slices * self.n_rows * self.n_cols**2
+
+    @property
+    def eigen_flops(self) -> int:
+        """Operations of the eigenvalues: 4/3 M^3 a matrix."""
+        return self.n_slices * (4 * self.n_cols**3 // 3)
+
+    @property
+    def memory(self) -> int:
+        """Bytes held at the peak: the float64 Gram matrices, a work copy, and row chunks. The weights are mapped."""
+        return 2 * 8 * self.n_slices * self.n_cols**2 + _CHUNK_BYTES
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of one thread."""
+        entries = self.n_slices * self.n_rows * self.n_cols / ENTRIES
+        eigenvalues = self.eigen_flops / EIGEN_FLOPS + SECONDS_PER_SQUARE * self.n_slices * self.n_cols**2
+        return SECONDS_PER_MATRIX + entries + self.gram_flops / GRAM_FLOPS + eigenvalues
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a weight file holds and costs.
+
+    Attributes:
+        n_tensors: Tensors in it.
+        n_params: Their entries.
+        matrices: Stacks of matrices by kind.
+        skipped: Tensors without a matrix by reason.
+        gram_flops: Operations of all Gram products.
+        eigen_flops: Operations of all eigenvalues.
+        largest: The stack that takes most memory, None where there is no matrix.
+        seconds: Seconds of one thread, without fetching. Tied tensors, which only their values show, are counted.
+    """
+
+    n_tensors: int
+    n_params: int
+    matrices: Mapping[str, int]
+    skipped: Mapping[str, int]
+    gram_flops: int
+    eigen_flops: int
+    largest: MatrixWork | None
+    seconds: float
+
+
+def matrix_work(layout: TensorLayout, part: Part) -> MatrixWork:
+    """The stack of matrices in one part of a tensor, as `checkpoints.matrices.matrix_stack` will cut it."""
+    lengths = list(squeezed(layout.header.shape))
+    for cut in part.cuts:
+        repeats = lengths[cut.axis] // cut.period if cut.period else 1
+        lengths[cut.axis] = repeats * (cut.stop - cut.start)
+    rows, cols = (lengths[axis] for axis in part.matrix_axes)
+    taps = 1
+    for axis, length in enumerate(lengths):
+        if axis not in part.matrix_axes:
+            taps *= length
+    name = layout.layer + (f".{part.part}" if part.part else "")
+    return MatrixWork(name, part.kind.value, taps, max(rows, cols), min(rows, cols))
+
+
+def estimate(layouts: Sequence[TensorLayout]) -> Estimate:
+    """Add up a weight file.
+
+    Args:
+        layouts: One for every tensor of it.
+    """
+    works = [matrix_work(layout, part) for layout in layouts for part in layout.parts]
+    return Estimate(
+        n_tensors=len(layouts),
+        n_params=sum(layout.header.n_params for layout in layouts),
+        matrices=dict(Counter(work.kind for work in works)),
+        skipped=dict(Counter(layout.reason.value for layout in layouts if layout.reason)),
+        gram_flops=sum(work.gram_flops for work in works),
+        eigen_flops=sum(work.eigen_flops for work in works),
+        largest=max(works, key=lambda work: (work.memory, work.gram_flops), default=None),
+        seconds=sum(work.seconds for work in works),
+    )

@@ -1,0 +1,74 @@
+"""Arrow tables as aligned text and as HTML: numbers to the right, the same decimals down a column, NULL as a dot."""
+
+import html
+import math
+from typing import Any
+
+import pyarrow as pa
+
+
+def text_table(table: pa.Table, *, limit: int | None = None) -> str:
+    """Rows under their column names, columns two blanks apart.
+
+    Args:
+        table: The rows.
+        limit: Most rows to show; how many are left out is said in a last line.
+    """
+    columns = []
+    for name, cells, number in _columns(table, limit):
+        width = max(map(len, [name, *cells]))
+        columns.append([cell.rjust(width) if number else cell.ljust(width) for cell in [name, *cells]])
+    lines = ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+    return "\n".join([*lines, *_left_out(table, limit)])
+
+
+def html_table(table: pa.Table, *, limit: int | None = None) -> str:
+    """The same as an HTML table; what is in the cells is escaped."""
+    columns = _columns(table, limit)
+    head = "".join(_cell_html("th", name, number) for name, _, number in columns)
+    rows = zip(*(cells for _, cells, _ in columns), strict=True)
+    numbers = [number for _, _, number in columns]
+    body = "".join(
+        f"<tr>{''.join(_cell_html('td', cell, number) for cell, number in zip(row, numbers, strict=True))}</tr>"
+        for row in rows
+    )
+    rest = "".join(f"<p>{line}</p>" for line in _left_out(table, limit))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
+
+
+def column_cells(values: list[Any]) -> list[str]:
+    """A column's values as text; floats with the same decimals, four digits for the largest."""
+    sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value]
+    decimals = max(0, 3 - math.floor(math.log10(max(sizes)))) if sizes else 0
+    fits = sizes and decimals <= 6 and min(sizes) >= 10.0**-decimals
+    return [
+        f"{value:.{decimals}f}" if fits and isinstance(value, float) and math.isfinite(value) else _cell(value)
+        for value in values
+    ]
+
+
+def _columns(table: pa.Table, limit: int | None) -> list[tuple[str, list[str], bool]]:
+    """Name, cells, and whether they are numbers, of every column."""
+    shown = table if limit is None else table.slice(0, limit)
+    return [
+        (
+            field.name,
+            column_cells(shown[field.name].to_pylist()),
+            pa.types.is_integer(field.type) or pa.types.is_floating(field.type),
+        )
+        for field in shown.schema
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "·"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _cell_html(tag: str, text: str, number: bool) -> str:
+    return f'<{tag} style="text-align:{"right" if number else "left"}">{html.escape(text)}</{tag}>'
+
+
+def _left_out(table: pa.Table, limit: int | None) -> list[str]:
+    return [f"... and {len(table) - limit} more rows"] if limit is not None and len(table) > limit else []

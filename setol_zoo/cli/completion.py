@@ -1,0 +1,77 @@
+"""`setol completion`: names that a shell can complete, and the script that makes it do so."""
+
+from collections.abc import Iterable
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from setol_zoo.cli.common import json_option
+
+SHELLS = ("bash", "zsh", "fish")
+
+_INSTALL = {
+    "bash": 'eval "$(setol completion bash)"    # put this line into ~/.bashrc',
+    "zsh": 'eval "$(setol completion zsh)"    # put this line into ~/.zshrc, after compinit',
+    "fish": "setol completion fish > ~/.config/fish/completions/setol.fish",
+}
+
+
+def complete_catalog(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Catalogs that come along, then files."""
+    from catalogs import catalog_names
+
+    return _names(catalog_names(), begun) or _files(begun)
+
+
+def complete_model(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Models of the catalog that was named, else of all that come along, then files."""
+    from catalogs import CatalogError, catalog_names, load_catalog
+
+    chosen = context.params.get("catalog_name")
+    try:
+        catalogs = [load_catalog(name) for name in ([chosen] if chosen else catalog_names())]
+    except CatalogError:
+        return _files(begun)
+    return _names((file.name for catalog in catalogs for file in catalog.files), begun) or _files(begun)
+
+
+def complete_preset(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Metric options by name."""
+    from pipeline.options import PRESETS
+
+    return _names(PRESETS, begun)
+
+
+def complete_view(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Views, for a query that is typed without quotes: `setol sql FROM layers`."""
+    from analysis.results import VIEWS
+
+    return _names(VIEWS, begun)
+
+
+@click.command("completion", short_help="Print the script that lets a shell complete names.")
+@click.argument("shell", type=click.Choice(SHELLS))
+@json_option
+def command(shell: str, as_json: bool) -> None:
+    """Print the completion script of a shell; its first line says how to install it.
+
+    Completes commands, options, catalogs, models, presets and views.
+    """
+    from setol_zoo.cli import main
+    from setol_zoo.cli.tables import print_json
+
+    kind = get_completion_class(shell)
+    assert kind is not None, f"click has no completion for {shell}"
+    script = kind(main, {}, "setol", "_SETOL_COMPLETE").source()
+    if as_json:
+        print_json({"shell": shell, "install": _INSTALL[shell], "script": script})
+    else:
+        click.echo(f"# {_INSTALL[shell]}\n{script}")
+
+
+def _names(known: Iterable[str], begun: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in dict.fromkeys(known) if name.startswith(begun)]
+
+
+def _files(begun: str) -> list[CompletionItem]:
+    return [CompletionItem(begun, type="file")]

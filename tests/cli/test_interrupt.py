@@ -1,0 +1,130 @@
+"""What a run shows on a terminal, and how it ends when somebody presses Ctrl-C."""
+
+import io
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from safetensors.torch import save_file
+
+from pipeline.progress import TimeLeft
+from tests.cli.terminal import Terminal
+from tests.cli.test_commands import setol
+
+COUNT = 16
+SAID = "interrupted: nothing half-done is left, and the same command goes on"
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory) -> Path:
+    """Models that take a tenth of a second or so each, with a catalog."""
+    folder = tmp_path_factory.mktemp("zoo")
+    generator = torch.Generator().manual_seed(2)
+    for number in range(COUNT):
+        tensors = {f"fc{i}.weight": torch.randn(600, 600, generator=generator) for i in range(2)}
+        save_file(tensors, folder / f"m{number}.safetensors")
+    rows = "".join(f"path:m{number}.safetensors\n" for number in range(COUNT))
+    (folder / "zoo.csv").write_text(f"model\n{rows}")
+    return folder
+
+
+def check_that_nothing_is_half_done(zoo: Path, results: Path) -> None:
+    """Every file is whole, and the same command does the rest."""
+    assert not list(results.rglob("*.tmp"))
+    done = list((results / "layers").rglob("*.parquet"))
+    assert 1 <= len(done) < COUNT
+    assert all(pq.read_table(path).num_rows == 2 for path in done)
+    again = setol("run", "--catalog", zoo / "zoo.csv", "--results", results, "--executor", "serial")
+    assert again.exit_code == 0, again.output
+    assert f"{COUNT - len(done)} weight files computed, {len(done)} there already" in again.stdout
+
+
+def test_ctrl_c_on_a_terminal_leaves_a_clean_line(zoo, tmp_path):
+    arguments = ("run", "--catalog", zoo / "zoo.csv", "--results", tmp_path / "r", "--executor", "serial")
+    with Terminal(*arguments) as terminal:
+        terminal.wait_for(f"[ 1/{COUNT}] m0")
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        raw = terminal.raw.replace("\r\n", "\n")
+    # The bar's line is erased and the cursor shown again before the last words, and nothing follows them.
+    erased, said = raw.rsplit("\x1b[2K", 1)
+    assert said == f"{SAID}\n"
+    assert "\x1b[?25h" in erased[erased.rindex("m") :]
+    check_that_nothing_is_half_done(zoo, tmp_path / "r")
+
+
+def test_the_bar_tells_count_times_and_what_runs(zoo, tmp_path):
+    arguments = ("run", "--catalog", zoo / "zoo.csv", "--results", tmp_path / "r", "--executor", "serial")
+    with Terminal(*arguments, "--limit", 4) as terminal:
+        assert terminal.finish() == 0
+        text = terminal.text
+    bars = re.findall(r"(\d)/4 \S+ +(\d:\d\d:\d\d) elapsed, (-:--:--|\d:\d\d:\d\d) left (m\d)?", text)
+    assert {(int(done), name) for done, _, _, name in bars} <= {(i, f"m{i}") for i in range(4)} | {(4, "")}
+    assert len({done for done, *_ in bars}) > 1  # a quick file may come and go between two looks
+    assert "4 models: 4 weight files computed" in text
+
+
+def test_the_time_left_is_reckoned_from_all_that_was_done():
+    now = [0.0]
+    progress = Progress(console=Console(file=io.StringIO()), get_time=lambda: now[0])
+    progress.add_task("", total=100, finished_at=0.0)
+    (task,) = progress.tasks
+    now[0] = 50.0
+    assert str(TimeLeft().render(task)) == "-:--:-- left"
+    progress.update(task.id, advance=25, finished_at=task.elapsed)
+    assert str(TimeLeft().render(task)) == "0:02:30 left"  # 25 of 100 in 50 s
+    now[0] = 110.0  # no news for a minute
+    assert str(TimeLeft().render(task)) == "0:01:30 left"
+    now[0] = 1000.0
+    assert str(TimeLeft().render(task)) == "0:00:00 left"
+
+
+def test_an_interrupt_without_a_terminal(zoo, tmp_path):
+    command = [sys.executable, "-m", "setol_zoo.cli", "run", "--catalog", str(zoo / "zoo.csv")]
+    command += ["--results", str(tmp_path / "r"), "--executor", "serial"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "[ 1/" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == SAID
+    assert "Traceback" not in errors
+    check_that_nothing_is_half_done(zoo, tmp_path / "r")
+
+
+def test_ctrl_c_with_ray(zoo, tmp_path):
+    pytest.importorskip("ray", reason="needs Ray")
+    arguments = ("run", "--catalog", zoo / "zoo.csv", "--results", tmp_path / "r", "--cpus", 1)
+    with Terminal(*arguments) as terminal:
+        terminal.wait_for(f"[ 1/{COUNT}] ", seconds=120)
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        assert terminal.text.endswith(f"{SAID}\n")
+    assert not list((tmp_path / "r" / "layers").rglob("*.tmp"))
+
+
+def test_an_interrupt_while_the_program_is_still_loading(zoo, tmp_path):
+    arguments = ("run", "--catalog", zoo / "zoo.csv", "--results", tmp_path / "r", "--executor", "serial")
+    code = (
+        "import sys, builtins, setol_zoo.cli\n"
+        "import importlib.abc\n"
+        "class Stop(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "setol_zoo.cli.main(sys.argv[1:], prog_name='setol')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (130, f"{SAID}\n")

@@ -1,0 +1,98 @@
+"""`setol plan`: what it knows of files that are here, are not here, are done, are broken."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from checkpoints.fetch import cache_directory
+from tests.cli.test_commands import setol
+
+GENERATOR = torch.Generator().manual_seed(1)
+
+
+@pytest.fixture
+def zoo(tmp_path) -> Path:
+    """Three models: safetensors, pickled, and damaged."""
+    fc = torch.randn(30, 6, generator=GENERATOR)
+    save_file({"fc.weight": fc, "fc.bias": torch.zeros(30)}, tmp_path / "safe.safetensors")
+    torch.save({"conv.weight": torch.randn(8, 6, 3, 3, generator=GENERATOR)}, tmp_path / "pickled.pt")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x10")
+    (tmp_path / "own.csv").write_text(
+        "model\npath:safe.safetensors\npath:pickled.pt\npath:cut.safetensors\npath:gone.pt\n"
+    )
+    return tmp_path
+
+
+def plan_of(*arguments: object) -> dict[str, dict]:
+    run = setol("plan", *arguments, "--json")
+    assert run.exit_code == 0, run.output
+    return {row["name"]: row for row in json.loads(run.stdout)}
+
+
+def test_rows_by_hand(zoo):
+    rows = plan_of("--catalog", zoo / "own.csv", "--results", zoo / "r")
+    safe, pickled, cut, gone = (rows[name] for name in ("safe", "pickled", "cut", "gone"))
+    assert (safe["to_do"], safe["pickle"], safe["note"]) == ("compute", False, None)
+    assert safe["bytes"] == (zoo / "safe.safetensors").stat().st_size
+    found = safe["estimate"]
+    assert (found["n_tensors"], found["n_params"], found["matrices"]) == (2, 210, {"linear": 1})
+    assert found["skipped"] == {"vector": 1}
+    assert (found["gram_flops"], found["eigen_flops"]) == (30 * 36, 288)
+    assert (found["largest"]["name"], found["largest"]["n_rows"], found["largest"]["n_cols"]) == ("fc", 30, 6)
+    assert pickled["pickle"] is True
+    assert pickled["estimate"]["gram_flops"] == 9 * 8 * 36
+    assert cut["estimate"] is None
+    assert cut["note"].startswith("damaged safetensors file")
+    assert gone["to_do"] == "fails"
+    assert gone["note"].startswith("no such file")
+    assert not (zoo / "r").exists()
+
+
+def test_the_table_and_its_sentences(zoo):
+    out = setol("plan", "--catalog", zoo / "own.csv", "--results", zoo / "r").stdout
+    assert "1 linear" in out
+    assert "skipped: 1 tensors, vector: Fewer than two axes" in out
+    assert "1 pickled file had to be opened to see shapes, as weights alone" in out
+    assert "Error: cut: damaged safetensors file" in out
+    assert "Error: gone: no such file" in out
+    assert "4 weight files: 3 to do" in out
+    assert "unknown before download" not in out
+    assert out.splitlines()[-1] == f"next: setol run --catalog {zoo / 'own.csv'} --results {zoo / 'r'}"
+
+
+def test_what_is_there_is_nothing_to_do(zoo):
+    arguments = (zoo / "safe.safetensors", "--results", zoo / "r")
+    assert setol("run", *arguments, "--executor", "serial").exit_code == 0
+    before = sorted(zoo.rglob("*"))
+    assert plan_of(*arguments)["safe"]["to_do"] == "nothing"
+    assert plan_of(*arguments, "--min-evals", 9)["safe"]["to_do"] == "compute"
+    assert sorted(zoo.rglob("*")) == before  # a plan writes nothing
+
+
+def test_what_failed_is_held_back_until_asked_for(zoo):
+    arguments = (zoo / "cut.safetensors", "--results", zoo / "r")
+    assert setol("run", *arguments, "--executor", "serial").exit_code == 1
+    assert plan_of(*arguments)["cut"]["to_do"] == "failed before"
+    assert plan_of(*arguments, "--retry-failed")["cut"]["to_do"] == "compute"
+
+
+def test_what_is_not_downloaded_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("SETOL_CACHE", str(tmp_path / "empty"))
+    assert cache_directory() == tmp_path / "empty"
+    out = setol("plan", "--catalog", "demo", "--limit", 2, "--results", tmp_path / "r").stdout
+    assert out.count("unknown before download") == 3  # two rows and the sum
+    row = plan_of("--catalog", "demo", "--limit", 1, "--results", tmp_path / "r")["resnet20"]
+    assert (row["estimate"], row["note"], row["to_do"]) == (None, "unknown before download", "compute")
+    assert not (tmp_path / "empty").exists()
+
+
+def test_a_wrong_call(tmp_path):
+    run = setol("plan", "--results", tmp_path)
+    assert run.exit_code == 2
+    assert "need --catalog NAME" in run.stderr
+    run = setol("plan", "--catalog", "dmo", "--results", tmp_path)
+    assert run.exit_code == 2
+    assert "unknown catalog 'dmo'; nearest: demo" in run.stderr
