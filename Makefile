@@ -24,7 +24,7 @@ demo: env  ## Ten real models: spectra, metrics, correlations, a report
 	$(BIN)/setol report --results $(RESULTS)
 
 test: env  ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: env  ## Style and formatting
 	$(BIN)/ruff check .

@@ -69,8 +69,8 @@ def find_tied(checkpoint: Checkpoint, layouts: Sequence[TensorLayout]) -> dict[s
         sample = tensor[:1].flatten()[:_SAMPLE].contiguous()
         if bool((sample == sample[0]).all()) and bool((tensor == sample[0]).all()):
             continue
-        alike = seen.setdefault((header.dtype, header.shape, sample.view(torch.uint8).numpy().tobytes()), [])
-        original = next((name for name in alike if torch.equal(checkpoint.read(name), tensor)), None)
+        alike = seen.setdefault((header.dtype, header.shape, sample.cpu().view(torch.uint8).numpy().tobytes()), [])
+        original = next((name for name in alike if torch.equal(checkpoint.read(name).to(tensor.device), tensor)), None)
         if original is None:
             alike.append(header.name)
         else:

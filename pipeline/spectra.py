@@ -33,6 +33,7 @@ def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: 
     Raises:
         CheckpointError: The file cannot be read, or holds nothing but an adapter.
     """
+    file = replace(file, file=Path(file.file).name)  # no path of a machine: the same input gives the same rows
     layouts = lay_out(checkpoint.headers, facts)
     _refuse_adapter(file, layouts)
     tied = find_tied(checkpoint, layouts)
@@ -52,7 +53,7 @@ def _refuse_adapter(file: WeightFile, layouts: Sequence[TensorLayout]) -> None:
     factors = [layout for layout in layouts if layout.reason is Reason.ADAPTER]
     if factors and not any(layout.parts for layout in layouts):
         raise CheckpointError(
-            f"{Path(file.file).name} holds an adapter without its base: {len(factors)} factors of low-rank updates, "
+            f"{file.file} holds an adapter without its base: {len(factors)} factors of low-rank updates, "
             f"such as {factors[0].header.name}, and no weights. Merge it into its base (merge_and_unload in peft), and "
             "save that."
         )
@@ -74,7 +75,7 @@ def _row(
 ) -> SpectrumRow:
     row = SpectrumRow(
         model=file.model,
-        file=Path(file.file).name,  # no path of a machine: the same input gives the same file
+        file=file.file,
         weights_sha256=file.weights_sha256,
         tensor=layout.header.name,
         dtype=layout.header.dtype,

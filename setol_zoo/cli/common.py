@@ -57,9 +57,7 @@ def reports_user_errors(command: Callable[P, R]) -> Callable[P, R]:
 def _with_messages(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     from analysis.errors import AnalysisError
     from catalogs import CatalogError
-    from pipeline.cluster import MissingRay
-    from pipeline.folder import FolderError
-    from pipeline.options import OptionError
+    from pipeline.errors import FolderError, MissingRay, OptionError
 
     try:
         return command(*args, **kwargs)

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.folder import STALE_SECONDS, FolderError, ResultsFolder, write_bytes, write_table
+from pipeline.errors import FolderError
+from pipeline.folder import STALE_SECONDS, ResultsFolder, write_bytes, write_table
 from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from catalogs.identity import config_id, fit_id, spectra_id
 from pipeline import options
-from pipeline.options import MetricOptions, OptionError, Options, SpectrumOptions, preset
+from pipeline.errors import OptionError
+from pipeline.options import MetricOptions, Options, SpectrumOptions, preset
 
 SHA = "ab" * 32
 
