@@ -10,7 +10,6 @@ import argparse
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -42,8 +41,8 @@ def _units(folder: Path, count: int) -> tuple[Unit, ...]:
     for number in range(count):
         tensors = {f"{layer}.weight": torch.randn(1536, 768, generator=generator) for layer in range(12)}
         save_file(tensors, folder / f"model{number}.safetensors")
-    files, _ = identify(catalog_of_paths(sorted(map(str, folder.glob("*.safetensors")))).files)
-    return make_plan(files, Options(), finished=(), failed=()).units
+    catalog = catalog_of_paths(sorted(map(str, folder.glob("*.safetensors"))))
+    return make_plan(identify(catalog.files, folder / "cache").files, Options(), finished=(), failed=()).units
 
 
 def _rate(units: tuple[Unit, ...], results: Path, cpus: int) -> float:
@@ -52,7 +51,7 @@ def _rate(units: tuple[Unit, ...], results: Path, cpus: int) -> float:
     folder.prepare()
     job = Job(folder, results / "cache", "benchmark", MetricOptions(), "cpu", 1)
     times = []
-    for outcome in run_on_ray(units, replace(job), cpus=cpus):
+    for outcome in run_on_ray(units, job, cpus=cpus):
         assert outcome.done, outcome.error
         times.append(time.perf_counter())
     warm = 2 * cpus  # workers import torch during their first units

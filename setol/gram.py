@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-CHUNK_BYTES = 4 * 2**20
+CHUNK_BYTES = 2**20
 """Size of a float64 row chunk: stays in cache for all that is computed on it, and is small beside any layer."""
 
 
