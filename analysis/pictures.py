@@ -98,7 +98,7 @@ def layer_picture(evals: NDArray[np.float64], row: Mapping[str, Any], metrics: M
         if hidden := len(evals) - len(spectrum.shown):
             log_linear.set_title(f"{hidden} smaller eigenvalues not shown", loc="right", fontsize=8.5, color=NOTE)
         size = f"{row['n_rows']} × {row['n_cols']}" + (f" × {row['n_slices']} taps" if row["n_slices"] > 1 else "")
-        told = f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, D {row['d_ww']:.3f}"
+        told = f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, d_ww {row['d_ww']:.3f}"
         figure.suptitle(
             f"{row['name']}   {_layer_text(row)}   {row['kind']}, {size}   {told}", x=0.01, ha="left", size=12
         )

@@ -66,6 +66,9 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise CheckpointError(f"no such file: {path}. Check the path; relative ones start at {Path.cwd()}.")
+    if path.stat().st_size == 0:
+        kind = "safetensors file" if path.suffix == ".safetensors" else "checkpoint"
+        raise CheckpointError(f"damaged {kind} {path.name}: it is empty (0 bytes); fetch it again.")
     if path.suffix == ".safetensors":
         return SafetensorsFile(path)
     if path.suffix in PICKLES:

@@ -42,7 +42,7 @@ def column_cells(values: list[Any]) -> list[str]:
     decimals = max(0, 3 - math.floor(math.log10(max(sizes)))) if sizes else 0
     fits = sizes and decimals <= 6 and min(sizes) >= 10.0**-decimals
     return [
-        f"{value:.{decimals}f}" if fits and isinstance(value, float) and math.isfinite(value) else _cell(value)
+        f"{value:.{decimals}f}" if fits and isinstance(value, float) and math.isfinite(value) else cell(value)
         for value in values
     ]
 
@@ -60,9 +60,12 @@ def _columns(table: pa.Table, limit: int | None) -> list[tuple[str, list[str], b
     ]
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """One value as text: four digits of a float, a dot for NULL, the beginning of a list."""
     if value is None:
         return "·"
+    if isinstance(value, list):
+        return f"[{', '.join(map(cell, value[:4]))}{', ...' if len(value) > 4 else ''}]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

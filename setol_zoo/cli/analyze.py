@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, reports_user_errors, shown_path
-from setol_zoo.cli.completion import complete_model, complete_preset
+from setol_zoo.cli.completion import complete_model
+from setol_zoo.cli.request import preset_option
 
 if TYPE_CHECKING:
     from analysis.results import Results
@@ -22,14 +23,7 @@ DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat",
 
 @click.command("analyze", short_help="Spectra and metrics of one or a few models, as a table.")
 @click.argument("models", nargs=-1, required=True, shell_complete=complete_model)
-@click.option(
-    "--preset",
-    "preset_name",
-    default="default",
-    show_default=True,
-    help="Metric options by name.",
-    shell_complete=complete_preset,
-)
+@preset_option
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
 @click.option("--rows", type=click.IntRange(min=1), default=60, show_default=True, help="Most layers to show and draw.")
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), help="Keep the results in this folder.")

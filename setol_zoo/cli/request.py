@@ -14,6 +14,15 @@ from setol_zoo.cli.completion import complete_catalog, complete_model, complete_
 if TYPE_CHECKING:
     from pipeline.drive import RunRequest
 
+preset_option = click.option(
+    "--preset",
+    "preset_name",
+    default="default",
+    show_default=True,
+    help="Metric options by name.",
+    shell_complete=complete_preset,
+)
+
 _OPTIONS = (
     click.argument("models", nargs=-1, shell_complete=complete_model),
     click.option(
@@ -24,14 +33,7 @@ _OPTIONS = (
     ),
     results_or_out_option,
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N models."),
-    click.option(
-        "--preset",
-        "preset_name",
-        default="default",
-        show_default=True,
-        help="Metric options by name.",
-        shell_complete=complete_preset,
-    ),
+    preset_option,
     click.option("--min-evals", type=int, help="Fewest eigenvalues for a tail fit; overrides the preset."),
     click.option("--kernel-factor", type=float, help="Factor on the eigenvalues of kernels; overrides the preset."),
     click.option("--retry-failed", is_flag=True, help="Try again what failed for good (a bad file, a wrong hash)."),

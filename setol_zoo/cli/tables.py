@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from setol_zoo.cells import cell, column_cells
+
 WIDE = 400
 """Columns of a line where there is no terminal to fit: nothing is cut in a file or a pipe."""
 
@@ -83,7 +85,7 @@ def print_fitting(table: pa.Table, *, limit: int | None = None) -> None:
         record.add_column()
         record.add_column(overflow="fold")
         for name, value in row.items():
-            record.add_row(Text(f"  {name}"), Text(_cell(value)))
+            record.add_row(Text(f"  {name}"), Text(cell(value)))
         screen.print(record)
     _say_left_out(len(table) - len(shown))
 
@@ -103,7 +105,7 @@ def _grid(shown: pa.Table, title: str | None) -> Table:
     for field in shown.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
         grid.add_column(field.name, justify="right" if number else "left", overflow="fold")
-        columns.append(_cells(shown[field.name].to_pylist()))
+        columns.append(column_cells(shown[field.name].to_pylist()))
     for row in zip(*columns, strict=True):
         grid.add_row(*map(Text, row))
     return grid
@@ -137,24 +139,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
-
-
-def _cells(values: list[Any]) -> list[str]:
-    """A column's values as text; floats with the same decimals, four digits for the largest."""
-    sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value]
-    decimals = max(0, 3 - math.floor(math.log10(max(sizes)))) if sizes else 0
-    fits = sizes and decimals <= 6 and min(sizes) >= 10.0**-decimals
-    return [
-        f"{value:.{decimals}f}" if fits and isinstance(value, float) and math.isfinite(value) else _cell(value)
-        for value in values
-    ]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "·"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_cell, value[:4]))}{', ...' if len(value) > 4 else ''}]"
-    return str(value)
