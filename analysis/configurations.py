@@ -43,10 +43,10 @@ class Configuration:
 def configurations(stored: Stored, attempts: pa.Table) -> tuple[Configuration, ...]:
     """All configurations of some results folders, the one that was asked for last first."""
     hashes = {sha256 for sha256 in stored.catalog["weights_sha256"].to_pylist() if sha256}
-    laid_out = layouts(stored.catalog)
     failed = _permanently_failed(attempts)
     found = []
     for name, options in stored.options.items():
+        laid_out = layouts(stored, options)
         fits = {fit_id(sha256, options, laid_out.get(sha256)) for sha256 in hashes}
         done = fits & stored.layers.keys()
         found.append(
@@ -83,13 +83,22 @@ def choose(found: Sequence[Configuration], name: str | None) -> Configuration:
     return fitting[0]
 
 
-def layouts(catalog: pa.Table) -> dict[str, str]:
+def layouts(stored: Stored, options: Mapping[str, Any]) -> dict[str, str]:
     """What told the layers of each weight file, by sha256, where that was an architecture.
 
+    A content may stand in the catalog under several names, with an architecture or without. What has metrics
+    counts; where nothing has, the first architecture.
+
     Args:
-        catalog: Rows of `CATALOG_SCHEMA`.
+        stored: What the folders hold.
+        options: The content of an options file.
     """
-    return layouts_of(zip(catalog["weights_sha256"].to_pylist(), catalog["layout"].to_pylist(), strict=True))
+    columns = (stored.catalog[name].to_pylist() for name in ("weights_sha256", "layout"))
+    rows = [(sha256, layout) for sha256, layout in zip(*columns, strict=True) if sha256]
+    with_metrics = [row for row in rows if fit_id(row[0], options, row[1]) in stored.layers]
+    by_names = {sha256 for sha256, layout in with_metrics if layout is None}
+    found = layouts_of(with_metrics)
+    return layouts_of(row for row in rows if row[0] not in by_names) | found
 
 
 def _permanently_failed(attempts: pa.Table) -> set[str]:

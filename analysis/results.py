@@ -157,7 +157,7 @@ def open_results(folders: str | Path | Sequence[str | Path], config: str | None 
 def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Table, chosen: Configuration) -> None:
     """Load what is small about the chosen configuration, and point at the spectra where they lie."""
     hashes = sorted({sha256 for sha256 in stored.catalog["weights_sha256"].to_pylist() if sha256})
-    laid_out = layouts(stored.catalog)
+    laid_out = layouts(stored, chosen.options)
     fits = {sha256: fit_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes}
     done = [sha256 for sha256 in hashes if fits[sha256] in stored.layers]
     spectra = [spectra_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes]

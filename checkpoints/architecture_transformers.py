@@ -77,7 +77,9 @@ def transformers_facts(model: nn.Module, headers: Sequence[TensorHeader]) -> Fac
 
 
 def _build(transformers: Any, content: dict[str, Any]) -> nn.Module:
-    settings = transformers.CONFIG_MAPPING[content["model_type"]].from_dict(content)
+    # An implementation named in the configuration may be native code that the library would fetch.
+    plain = {name: value for name, value in content.items() if not name.endswith("_implementation")}
+    settings = transformers.CONFIG_MAPPING[content["model_type"]].from_dict(plain)
     known: list[Any] = [
         each
         for name in content.get("architectures") or ()

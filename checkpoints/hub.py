@@ -2,6 +2,8 @@
 
 import os
 import re
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -206,10 +208,13 @@ def _remember_commit(hub: ModuleType, repo: str, revision: str, commit: str) -> 
     if revision == commit:
         return
     reference = _repository_folder(hub, repo) / "refs" / revision
-    reference.parent.mkdir(parents=True, exist_ok=True)
-    partial = reference.with_name(f".{reference.name}.{os.getpid()}")
-    partial.write_text(commit)
-    os.replace(partial, reference)
+    with suppress(OSError):  # a note for later: a cache that cannot be written to stops nobody
+        if reference.is_file() and reference.read_text() == commit:
+            return
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        partial = reference.with_name(f".{reference.name}.{uuid.uuid4().hex}")
+        partial.write_text(commit)
+        os.replace(partial, reference)
 
 
 def _cached_files(hub: ModuleType, repo: str, commit: str) -> list[Listed]:

@@ -7,12 +7,15 @@ group. How many there are in all is known from the convolution before it.
 from collections.abc import Sequence
 from math import prod
 
-from checkpoints.names import is_conv_transpose
+from checkpoints.names import is_conv_transpose, natural_order
 from checkpoints.parts import Cut, Kind, Part
 from checkpoints.tensors import TensorHeader
 from setol.reasons import Reason
 
 _KINDS = {3: Kind.CONV1D, 4: Kind.CONV2D, 5: Kind.CONV3D}
+
+PICTURE = 3
+"""Input channels of a kernel that looks at pictures: no group of channels is so wide in published models."""
 
 
 def kernel_kind(header: TensorHeader) -> Kind | None:
@@ -45,14 +48,15 @@ def infer_groups(headers: Sequence[TensorHeader]) -> dict[str, int]:
     elsewhere, and are taken as ungrouped, like a kernel that none comes before.
 
     Args:
-        headers: All tensors of a file, in the order of the modules as far as the file tells it.
+        headers: All tensors of a file. Their order does not matter: they are gone through by name, so that one model
+            saved in two formats has the same groups in both.
 
     Returns:
         Groups by tensor name, kernels only.
     """
     groups: dict[str, int] = {}
     channels: dict[str, list[int]] = {}
-    for header in headers:
+    for header in sorted(headers, key=lambda header: natural_order(header.name)):
         kind = kernel_kind(header)
         if kind is None or 0 in header.shape:
             continue
@@ -72,7 +76,7 @@ def infer_groups(headers: Sequence[TensorHeader]) -> dict[str, int]:
 def _count_groups(shape: tuple[int, ...], before: Sequence[int]) -> int:
     """Groups of a kernel, given the inputs and outputs of those before it, the last one's output last."""
     out_channels, group_channels = shape[:2]
-    if not before or group_channels in before or prod(shape[2:]) == 1:
+    if not before or group_channels in before or group_channels == PICTURE or prod(shape[2:]) == 1:
         return 1
     count, rest = divmod(before[-1], group_channels)
     grouped = count and not rest and out_channels >= before[-1] and out_channels % count == 0

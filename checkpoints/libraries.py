@@ -1,6 +1,7 @@
 """Which library's own architecture a weight file is laid out by: known when a run is planned, part of its identity."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +18,10 @@ from checkpoints.remote import config_of
 from checkpoints.tensors import TensorHeader
 
 CONFIG = "config.json"
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.]+")
+_LOADS = re.compile(r"checkpoint|pretrained|cache_dir|scriptable|exportable|no_jit")
+"""Arguments by which timm would open or fetch files; a configuration only says what to build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ def architecture_facts(file: WeightFile, headers: Sequence[TensorHeader]) -> Fac
         )
     try:
         return _facts(source, headers)
+    except (CheckpointError, ImportError, MemoryError, OSError):
+        raise  # the fault of this machine, not of the model: what is published under the plan's name must be by it
     except Exception:  # noqa: BLE001 - whatever another library cannot build is told by names, and rows say so
         return NO_FACTS
 
@@ -88,7 +95,9 @@ def _source(file: WeightFile) -> _Source | None:
     model_type, architecture = content.get("model_type"), content.get("architecture")
     if isinstance(model_type, str):
         return _Source("transformers", model_type, config)
-    return _Source("timm", architecture, config) if isinstance(architecture, str) else None
+    if isinstance(architecture, str) and _PLAIN_NAME.fullmatch(architecture):
+        return _Source("timm", architecture, config)
+    return None  # a name with a scheme or a slash would make timm fetch something
 
 
 def _config_beside(file: WeightFile, source: str) -> Path | None:
@@ -116,7 +125,8 @@ def _facts(source: _Source, headers: Sequence[TensorHeader]) -> Facts:
 
 def _timm_settings(content: dict[str, Any]) -> dict[str, Any]:
     """Arguments of a model of timm, as its repositories on the hub have them."""
-    settings = dict(content.get("model_args") or {})
+    given = content.get("model_args") or {}
+    settings = {name: value for name, value in given.items() if not _LOADS.match(name)}
     if isinstance(content.get("num_classes"), int):
         settings["num_classes"] = content["num_classes"]
     return settings

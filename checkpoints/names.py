@@ -95,3 +95,8 @@ def is_embedding(tensor: str) -> bool:
 def is_conv_transpose(tensor: str) -> bool:
     """Whether the name is that of a transposed convolution."""
     return bool(_CONV_TRANSPOSE.search(tensor))
+
+
+def natural_order(name: str) -> list[str | int]:
+    """Sorting key by which `layers.2` comes before `layers.10`."""
+    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", name)]

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from checkpoints.errors import CheckpointError
+from checkpoints.names import natural_order
 from checkpoints.tensors import Checkpoint, TensorHeader
 
 PICKLES = (".pt", ".pth", ".bin", ".th", ".tar")
@@ -89,7 +90,7 @@ class SafetensorsFile:
         try:
             self._file = safe_open(path, framework="pt", device="cpu")
             # The file keeps its tensors by name; with numbers as numbers that comes near the order of the modules.
-            slices = [(name, self._file.get_slice(name)) for name in sorted(self._file.keys(), key=_natural)]
+            slices = [(name, self._file.get_slice(name)) for name in sorted(self._file.keys(), key=natural_order)]
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"damaged safetensors file {path.name}: {error}. It is cut short or not of this format; fetch it again."
@@ -168,8 +169,3 @@ def state_dict_in(content: Any, depth: int = 3) -> dict[str, torch.Tensor]:
         if tensors := state_dict_in(content.get(wrapper), depth - 1):
             return tensors
     return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-
-
-def _natural(name: str) -> list[str | int]:
-    """Sorting key by which `layers.2` comes before `layers.10`."""
-    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", name)]

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from email.message import Message
 from typing import TypeVar
 
 from checkpoints.errors import CheckpointError
@@ -47,7 +48,7 @@ def with_retries(call: Callable[[], T]) -> T:
     return call()
 
 
-def requested_wait(headers: Mapping[str, str]) -> float | None:
+def requested_wait(headers: Mapping[str, str] | Message) -> float | None:
     """Seconds that a server asks to wait in `Retry-After`, or in `RateLimit` (`t=`); None where it does not say."""
     if re.fullmatch(r"\s*\d+\s*", found := headers.get("Retry-After") or ""):
         return float(found)

@@ -178,7 +178,7 @@ def _continue(url: str, sink: BinaryIO, show: Callable[[int, int | None], None])
         if error.code == _RANGE_NOT_SATISFIABLE and start:
             sink.truncate(0)
             raise Interrupted(f"{where} is shorter than what was downloaded of it before.") from None
-        raise _refusal(where, error.code, requested_wait(dict(error.headers))) from None
+        raise _refusal(where, error.code, requested_wait(error.headers)) from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise  # not the network's fault

@@ -15,12 +15,14 @@ import os
 import time
 import uuid
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from pipeline.errors import FolderError
 from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
@@ -53,8 +55,9 @@ class ResultsFolder:
                 "Choose another folder with --results, or mend its permissions."
             ) from error
         for left_over in self.root.rglob(".*.tmp"):
-            if time.time() - left_over.stat().st_mtime > STALE_SECONDS:
-                left_over.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another run has just put it in place
+                if time.time() - left_over.stat().st_mtime > STALE_SECONDS:
+                    left_over.unlink()
 
     def spectra_path(self, spectra_id: str) -> Path:
         """Where the spectra of that name lie, or will."""
@@ -89,11 +92,12 @@ class ResultsFolder:
     def merge(self, name: str, table: pa.Table, models: Collection[str]) -> None:
         """Put rows about some models into `<name>.parquet`, in the place of all earlier ones about them."""
         path = self.root / f"{name}.parquet"
-        if path.exists():
-            earlier = pq.read_table(path, schema=table.schema)
-            kept = pa.array([model not in models for model in earlier["model"].to_pylist()], pa.bool_())
-            table = pa.concat_tables([earlier.filter(kept), table])
-        write_table(table, path)
+        with FileLock(self.root / f".{name}.lock"):
+            if path.exists():
+                earlier = pq.read_table(path, schema=table.schema)
+                kept = pa.array([model not in models for model in earlier["model"].to_pylist()], pa.bool_())
+                table = pa.concat_tables([earlier.filter(kept), table])
+            write_table(table, path)
 
 
 def write_table(table: pa.Table, path: Path) -> None:

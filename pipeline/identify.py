@@ -54,13 +54,16 @@ def identify(files: tuple[WeightFile, ...], cache: Path) -> Identified:
         files: Catalog rows.
         cache: Cache directory for what has to be downloaded to know what it is.
     """
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+    pool = ThreadPoolExecutor(_AT_A_TIME)
+    try:
         asked = {
             file: pool.submit(_try_to_identify, file, cache)
             for file in files
             if parse_model_key(file.model).source in _REPOSITORIES
         }
         found = [asked[file].result() if file in asked else _try_to_identify(file, cache) for file in files]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # an interruption does not wait for questions yet unasked
 
     known: dict[tuple[str, str], WeightFile] = {}
     unknown: list[Unidentified] = []
@@ -73,6 +76,10 @@ def identify(files: tuple[WeightFile, ...], cache: Path) -> Identified:
             known.setdefault((each.model, each.file), each)  # a branch and its commit are one model
             if each.model != file.model:
                 renamed[file.model] = each.model
+    # A file that could not be identified keeps its model unfinished, under the model's exact name.
+    unknown = [
+        replace(row, file=replace(row.file, model=renamed.get(row.file.model, row.file.model))) for row in unknown
+    ]
     return Identified(tuple(known.values()), tuple(unknown), renamed)
 
 

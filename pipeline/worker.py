@@ -1,5 +1,6 @@
 """One unit of work from weight file to published metrics: a plain function that knows no cluster."""
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from pipeline.options import MetricOptions
 from pipeline.plan import Unit
 from pipeline.records import SPECTRA_SCHEMA, AttemptRow
 from pipeline.spectra import spectra_table
+
+_DEVICE = re.compile(r"CUDA|MPS|accelerator|out of memory", re.IGNORECASE)
 
 
 class LostWorker(Exception):
@@ -161,6 +164,8 @@ def is_transient(failure: BaseException) -> bool:
     """Whether the same command may succeed later: the network, memory, the disk."""
     if isinstance(failure, CheckpointError):
         return failure.transient
+    if isinstance(failure, RuntimeError | AssertionError) and _DEVICE.search(str(failure)):
+        return True  # a GPU that is missing or has failed says nothing about the weights
     return isinstance(failure, OSError | MemoryError | torch.OutOfMemoryError | LostWorker)
 
 

@@ -14,6 +14,7 @@ from setol_zoo.cli.request import preset_option
 if TYPE_CHECKING:
     from analysis.results import Results
     from catalogs import Catalog
+    from pipeline.drive import RunSummary
 
 FORMATS = ("png", "svg")
 
@@ -50,8 +51,9 @@ def command(
 
     catalog = catalog_of_targets(models)
     with tempfile.TemporaryDirectory(prefix="setol-") as scratch:
-        opened, failed = _compute(catalog, results.absolute() if results else Path(scratch), preset_name, device)
-        shown = opened.rows("SELECT model FROM models WHERE status != 'failed'")
+        opened, summary = _compute(catalog, results.absolute() if results else Path(scratch), preset_name, device)
+        own = {summary.renamed.get(model, model) for model in catalog.models}  # the folder may hold others
+        shown = [row for row in opened.rows("SELECT model FROM models WHERE status != 'failed'") if row["model"] in own]
         drawn = [path for row in shown for path in _draw(opened, row["model"], plot, form, rows)] if plot else []
         if as_json:
             _print_json(opened, drawn)
@@ -60,14 +62,14 @@ def command(
                 _print_model(opened, row["model"], rows)
             if plot:
                 _print_drawn(opened, drawn, plot)
-    if failed:
+    if summary.failures:
         raise SystemExit(SOME_FAILED)
     if not as_json:
         next_command("run", *models, "--results", results or "results")
 
 
-def _compute(catalog: "Catalog", folder: Path, preset_name: str, device: str) -> "tuple[Results, bool]":
-    """Run the job in a folder; its results, and whether a model failed."""
+def _compute(catalog: "Catalog", folder: Path, preset_name: str, device: str) -> "tuple[Results, RunSummary]":
+    """Run the job in a folder; its results, and what became of the run."""
     from analysis.results import open_results
     from checkpoints.fetch import cache_directory
     from pipeline.drive import RunRequest, drive
@@ -84,10 +86,11 @@ def _compute(catalog: "Catalog", folder: Path, preset_name: str, device: str) ->
         Options(metrics=preset(preset_name)),
         device=device,
         threads=os.cpu_count() or 1,
+        retry_failed=True,
     )
     with ProgressReporter(console(stderr=True), lines=False) as reporter:
         summary = drive(request, run_serially, reporter)
-    return open_results(folder, summary.config), bool(summary.failures)
+    return open_results(folder, summary.config), summary
 
 
 def _draw(opened: "Results", model: str, folder: Path, form: str, most: int) -> "tuple[Path, ...]":

@@ -70,7 +70,7 @@ def test_svgs_are_the_same_again_and_hold_the_numbers(results, tmp_path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     (row,) = results.rows("SELECT alpha, alpha_sigma, d_ww FROM layers WHERE layer = 'conv'")
     text = first[1].read_text()
-    assert f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, D {row['d_ww']:.3f}" in text
+    assert f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, d_ww {row['d_ww']:.3f}" in text
     assert "16 × 9 taps" in text
     assert not re.findall(r"<image|href=\"http", text)
 

@@ -308,3 +308,10 @@ def test_only_kernels_have_groups():
 )
 def test_kind_of_a_kernel(name, shape, kind):
     assert kernel_kind(TensorHeader(name, "float32", shape)) is kind
+
+
+def test_a_stem_that_sorts_last_is_no_group_in_any_order():
+    """safetensors sorts by name, and a stem that reads pictures comes after the body then."""
+    shapes = {"stem.weight": (96, 3, 3, 3), "body.weight": (96, 96, 3, 3)}
+    headers = [TensorHeader(name, "float32", shape) for name, shape in shapes.items()]
+    assert infer_groups(headers) == infer_groups(headers[::-1]) == dict.fromkeys(shapes, 1)

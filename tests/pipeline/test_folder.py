@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,3 +112,15 @@ def test_merging_replaces_the_rows_of_the_same_models(folder):
         {"model": "b", "n": 3},
         {"model": "a", "n": 9},
     ]
+
+
+def test_several_threads_may_merge_at_once(folder):
+    schema = pa.schema([("model", pa.string())])
+
+    def add(number: int) -> None:
+        folder.merge("catalog", pa.table({"model": [f"m{number}"]}, schema=schema), {f"m{number}"})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(20)))
+    found = pq.read_table(folder.root / "catalog.parquet")["model"].to_pylist()
+    assert sorted(found) == sorted(f"m{number}" for number in range(20))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from analysis import open_results
 from catalogs.paths import catalog_of_paths
 from pipeline import worker
 from pipeline.options import MetricOptions
@@ -141,3 +142,18 @@ def test_a_transient_failure_is_tried_again(checkpoint, tmp_path, monkeypatch):
     assert "No space left" in failure.error
     monkeypatch.setattr(worker, "write_table", real)
     assert run_here(catalog, tmp_path / "r").computed == 1
+
+
+def test_one_content_with_and_without_an_architecture_is_found_either_way(tmp_path):
+    """What has metrics is shown, by whichever of a content's names it was laid out."""
+    generator = torch.Generator().manual_seed(2)
+    tensors = {"bert.encoder.layer.0.output.dense.weight": torch.randn(64, 64, generator=generator)}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        save_file(tensors, tmp_path / name / "model.safetensors")
+    (tmp_path / "a" / "config.json").write_text('{"model_type": "bert", "hidden_size": 64}')
+    for name, options in (("a", MetricOptions()), ("b", MetricOptions(min_evals=20))):
+        summary = run_here(catalog_of_paths([str(tmp_path / name)]), tmp_path / "r", options)
+        assert not summary.failures
+        rows = open_results(tmp_path / "r", summary.config).rows("SELECT status, n_analyzed FROM models")
+        assert {(row["status"], row["n_analyzed"]) for row in rows} == {("done", 1)}
