@@ -56,8 +56,9 @@ class PlannedFile:
 def command(request: "RunRequest", as_json: bool) -> None:
     """Say what `setol run` with the same arguments would do: files, matrices, operations, memory, seconds.
 
-    Nothing is fetched, computed or written. Files of yours are read once for their hash, by which it is known what
-    is there already; shapes come from the headers of safetensors files, and pickled ones are opened as weights alone.
+    Nothing is computed, and nothing fetched but what tells a file's content (docs/sources.md). Files of yours are
+    read once for their hash, by which it is known what is there already; shapes come from the headers of safetensors
+    files, and pickled ones are opened as weights alone.
     """
     print_plan(request, as_json=as_json)
 
