@@ -1,11 +1,8 @@
 """A folder of pictures of one model: every fitted layer's spectrum, and alpha by depth."""
 
 import io
-import os
 import re
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from analysis.errors import AnalysisError
+from analysis.placing import put_in_place
 from analysis.results import Results
 from analysis.scan_curve import draw_scan, scan_curve
 from analysis.spectrum_figure import NOTE, FittedSpectrum, draw_log_linear, draw_log_log
@@ -177,16 +174,5 @@ def _write(figure: Figure, path: Path) -> Path:
     with house_style():
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(buffer, format=path.suffix[1:], dpi=150, metadata=metadata)
-    partial = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(buffer.getvalue())
-        os.replace(partial, path)
-    except OSError as error:
-        raise AnalysisError(
-            f"cannot write the picture {path}: {error.strerror or error}. Name another folder."
-        ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    put_in_place(buffer.getvalue(), path, "picture", "Name another folder.")
     return path

@@ -1,9 +1,6 @@
 """The report: one HTML file that stands alone, with every figure in it and nothing to load."""
 
-import os
-import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib import resources
 from itertools import groupby
 from operator import itemgetter
@@ -16,8 +13,8 @@ from markupsafe import Markup
 
 from analysis import facts, formats
 from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, METRICS
-from analysis.errors import AnalysisError
 from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
+from analysis.placing import put_in_place
 from analysis.results import Results
 from analysis.spectrum_figure import spectrum_figure
 
@@ -49,19 +46,7 @@ def write_report(results: Results, path: str | Path) -> Path:
         AnalysisError: It cannot be written.
     """
     place = Path(path)
-    partial = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
-    page = report_html(results)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, place)
-    except OSError as error:
-        raise AnalysisError(
-            f"cannot write the report to {place}: {error.strerror or error}. Name another file."
-        ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    put_in_place(report_html(results).encode(), place, "report to", "Name another file.")
     return place
 
 
