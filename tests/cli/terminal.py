@@ -65,6 +65,17 @@ class Terminal:
         start, self._seen = self._seen, found + len(expected)
         return self.text[start : self._seen]
 
+    def type_until(self, text: str, expected: str, seconds: float = 60) -> str:
+        """Type again every two seconds until the answer comes: a key typed between two prompts can be lost."""
+        limit = time.monotonic() + seconds
+        while True:
+            self.type(text)
+            try:
+                return self.wait_for(expected, seconds=2)
+            except AssertionError:
+                if time.monotonic() > limit:
+                    raise
+
     def finish(self, seconds: float = 60) -> int:
         """Read to the end; gives the exit status."""
         limit = time.monotonic() + seconds

@@ -97,8 +97,7 @@ def test_the_prompt(results, tmp_path):  # noqa: F811
         assert "Error: unknown column 'nam'; nearest: name" in terminal.wait_for("setol> ")
         terminal.type("SELECT 'half")
         terminal.wait_for("'half")  # before, the line editor may not listen yet
-        terminal.type("\x03")
-        terminal.wait_for("setol> ")
+        terminal.type_until("\x03", "setol> ")
         terminal.type("FROM layers LIMIT 1;\n")
         wide = terminal.wait_for("setol> ")  # 40 columns do not fit: one below the other
         assert "row 1 of 1" in wide
