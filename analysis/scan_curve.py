@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.spectrum_figure import FittedSpectrum, draw_edges, plain_powers
 from analysis.style import COLOURS
 from setol import SmallSample
-from setol.tail_scan import lower_step_distance, tail_exponents
+from setol.tails.scan import lower_step_distance, tail_exponents
 
 NEARLY = 1.1
 """Tails whose D is at most this many times the smallest are told as fitting nearly as well."""

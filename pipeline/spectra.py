@@ -14,8 +14,8 @@ from checkpoints.matrices import find_tied, matrix_stack, read_weight
 from checkpoints.parts import NO_FACTS, Facts, Part, TensorLayout
 from checkpoints.tensors import Checkpoint
 from pipeline.records import SPECTRA_SCHEMA, SpectrumRow, table_of
-from setol.decomposition import Decomposition, decompose
 from setol.reasons import Reason
+from setol.weights.decomposition import Decomposition, decompose
 
 
 def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: Facts = NO_FACTS) -> pa.Table:

@@ -2,9 +2,9 @@
 
 from setol.erg import EffectiveCorrelationSpace, effective_correlation_space, tail_trace_log, trace_scale
 from setol.errors import SetolError
-from setol.power_law import PowerLawFit, SmallSample, fit_power_law
 from setol.reasons import Reason
 from setol.scale import ScaleMetrics, log_alpha_norm, scale_metrics
+from setol.tails.power_law import PowerLawFit, SmallSample, fit_power_law
 
 __all__ = [
     "EffectiveCorrelationSpace",

@@ -10,7 +10,7 @@ from checkpoints.layout import lay_out
 from checkpoints.matrices import find_tied, matrix_stack
 from checkpoints.open import StateDict
 from checkpoints.parts import Cut, Kind, Part, equal_parts
-from setol.decomposition import decompose
+from setol.weights.decomposition import decompose
 
 WHOLE = Part(None, Kind.LINEAR)
 

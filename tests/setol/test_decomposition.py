@@ -7,7 +7,7 @@ import scipy.stats
 import torch
 
 from setol import Reason, SetolError, gram
-from setol.decomposition import Decomposition, decompose, resolution
+from setol.weights.decomposition import Decomposition, decompose, resolution
 
 SHAPES = [
     (1, 1, 1),

@@ -16,7 +16,7 @@ from setol import (
     tail_trace_log,
     trace_scale,
 )
-from setol.decomposition import decompose
+from setol.weights.decomposition import decompose
 
 CONTINUOUS = ("pareto", "lognormal", "marchenko_pastur", "uniform", "mixture")
 KINDS = (*CONTINUOUS, "one_decimal")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from setol import effective_correlation_space, fit_power_law, log_alpha_norm, scale_metrics, tail_trace_log, trace_scale
-from setol.decomposition import decompose
+from setol.weights.decomposition import decompose
 
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)

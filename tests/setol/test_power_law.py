@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from setol import PowerLawFit, Reason, SetolError, SmallSample, fit_power_law
-from setol.tail_scan import tail_exponents
+from setol.tails.scan import tail_exponents
 
 KINDS = ("pareto", "lognormal", "marchenko_pastur", "uniform", "mixture", "one_decimal")
 

@@ -6,7 +6,7 @@ import scipy.stats
 import torch
 
 from setol import Reason, SetolError, log_alpha_norm, scale_metrics
-from setol.decomposition import decompose
+from setol.weights.decomposition import decompose
 
 KINDS = ("pareto", "lognormal", "marchenko_pastur", "uniform", "mixture", "two_point", "one_decimal")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from setol.errors import SetolError
 from setol.reasons import Reason
-from setol.tail_scan import power_law_cdf, scan_tails
+from setol.tails.scan import power_law_cdf, scan_tails
 
 
 @dataclass(frozen=True, slots=True)

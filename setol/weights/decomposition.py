@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from setol.entries import EntryAccumulator, EntryStatistics
 from setol.errors import SetolError
-from setol.gram import GramAccumulator, float64_row_chunks
 from setol.reasons import Reason
+from setol.weights.entries import EntryAccumulator, EntryStatistics
+from setol.weights.gram import GramAccumulator, float64_row_chunks
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from setol import tail_scan
-from setol.tail_scan import TailChoice, lower_step_distance, scan_tails, tail_exponents
+from setol.tails import scan
+from setol.tails.scan import TailChoice, lower_step_distance, scan_tails, tail_exponents
 
 KINDS = (
     "pareto",
@@ -91,8 +91,8 @@ def test_small_sample_options_equal_the_scan_of_all_candidates(draw_spectrum, ki
 
 
 def test_smallest_index_wins_a_tie_even_when_it_is_looked_at_last(monkeypatch):
-    monkeypatch.setattr(tail_scan, "lower_step_distance", lambda log_tail, alpha: 0.5)
-    monkeypatch.setattr(tail_scan, "_lower_bounds", lambda logs, alphas, candidates, probes: 0.4 - candidates / 1000)
+    monkeypatch.setattr(scan, "lower_step_distance", lambda log_tail, alpha: 0.5)
+    monkeypatch.setattr(scan, "_lower_bounds", lambda logs, alphas, candidates, probes: 0.4 - candidates / 1000)
     log_evals = np.log(np.arange(1.0, 200.0))
     assert scan_tails(log_evals) == TailChoice(0, float(tail_exponents(log_evals)[0]), 0.5)
 
@@ -104,9 +104,9 @@ def test_bound_is_never_above_d(draw_spectrum, probes):
         log_evals = np.log(np.sort(draw_spectrum(kind, rng, 150)))
         alphas = tail_exponents(log_evals)
         candidates = np.flatnonzero(np.isfinite(alphas))
-        bounds = tail_scan._lower_bounds(log_evals, alphas, candidates, probes)
+        bounds = scan._lower_bounds(log_evals, alphas, candidates, probes)
         distances = [lower_step_distance(log_evals[start:], alphas[start]) for start in candidates]
-        assert np.all(bounds <= np.array(distances) + tail_scan.ROUNDING)
+        assert np.all(bounds <= np.array(distances) + scan.ROUNDING)
 
 
 def test_exponents_of_a_geometric_spectrum():

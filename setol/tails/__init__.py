@@ -1,0 +1,1 @@
+"""Where the tail of a spectrum begins, and what law it follows."""
