@@ -6,7 +6,8 @@ import scipy.integrate
 import scipy.stats
 import torch
 
-from setol import Reason, SetolError, gram
+from setol import Reason, SetolError
+from setol.weights import gram
 from setol.weights.decomposition import Decomposition, decompose, resolution
 
 SHAPES = [
