@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: 
     """
     file = replace(file, file=Path(file.file).name)  # no path of a machine: the same input gives the same rows
     layouts = lay_out(checkpoint.headers, facts)
-    _refuse_adapter(file, layouts)
+    refuse_adapter(file, layouts)
     tied = find_tied(checkpoint, layouts)
     rows: list[SpectrumRow] = []
     decomposed: dict[str, list[SpectrumRow]] = {}
@@ -49,11 +50,16 @@ def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: 
     return table_of(rows, SPECTRA_SCHEMA)
 
 
-def _refuse_adapter(file: WeightFile, layouts: Sequence[TensorLayout]) -> None:
+def refuse_adapter(file: WeightFile, layouts: Sequence[TensorLayout]) -> None:
+    """Refuse a file without weights of its own.
+
+    Raises:
+        CheckpointError: It holds factors of low-rank updates, and nothing that they are added to.
+    """
     factors = [layout for layout in layouts if layout.reason is Reason.ADAPTER]
     if factors and not any(layout.parts for layout in layouts):
         raise CheckpointError(
-            f"{file.file} holds an adapter without its base: {len(factors)} factors of low-rank updates, "
+            f"{Path(file.file).name} holds an adapter without its base: {len(factors)} factors of low-rank updates, "
             f"such as {factors[0].header.name}, and no weights. Merge it into its base (merge_and_unload in peft), and "
             "save that."
         )
@@ -73,7 +79,7 @@ def _tensor_rows(file: WeightFile, checkpoint: Checkpoint, layout: TensorLayout,
 def _row(
     file: WeightFile, layout: TensorLayout, part: Part | None, *, n_params: int, outcome: Decomposition | Reason
 ) -> SpectrumRow:
-    row = SpectrumRow(
+    return SpectrumRow(
         model=file.model,
         file=file.file,
         weights_sha256=file.weights_sha256,
@@ -81,30 +87,34 @@ def _row(
         dtype=layout.header.dtype,
         shape=list(layout.header.shape),
         n_params=n_params,
-        role="skipped",
         layer=layout.layer,
         part=part.part if part else None,
         kind=part.kind.value if part else None,
         layout=layout.by.value,
+        **_skipped(outcome) if isinstance(outcome, Reason) else _analyzed(outcome),
     )
-    if isinstance(outcome, Reason):
-        return replace(row, reason=outcome.value)
-    entries = outcome.entries
-    return replace(
-        row,
-        role="analyzed",
-        n_rows=outcome.n_rows,
-        n_cols=outcome.n_cols,
-        n_slices=len(outcome.evals),
-        evals=outcome.evals.ravel(),
-        rank=outcome.rank,
-        frobenius_sq=entries.frobenius_sq,
-        entry_mean=entries.mean,
-        entry_var=entries.variance,
-        entry_kurtosis=[None if np.isnan(value) else value for value in entries.kurtosis],
-        entry_max_abs=entries.max_abs,
-        zero_fraction=entries.zero_fraction,
-    )
+
+
+def _skipped(reason: Reason) -> dict[str, Any]:
+    return {"role": "skipped", "reason": reason.value}
+
+
+def _analyzed(found: Decomposition) -> dict[str, Any]:
+    entries = found.entries
+    return {
+        "role": "analyzed",
+        "n_rows": found.n_rows,
+        "n_cols": found.n_cols,
+        "n_slices": len(found.evals),
+        "evals": found.evals.ravel(),
+        "rank": found.rank,
+        "frobenius_sq": entries.frobenius_sq,
+        "entry_mean": entries.mean,
+        "entry_var": entries.variance,
+        "entry_kurtosis": [None if np.isnan(value) else value for value in entries.kurtosis],
+        "entry_max_abs": entries.max_abs,
+        "zero_fraction": entries.zero_fraction,
+    }
 
 
 def _tied_row(row: SpectrumRow, tensor: str, layer: str, original: str) -> SpectrumRow:

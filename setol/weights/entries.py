@@ -54,8 +54,8 @@ class EntryAccumulator:
         self._count = 0
 
     def add(self, rows: torch.Tensor) -> None:
-        """Take in a float64 chunk of shape (slices, rows, columns)."""
-        flat = rows.flatten(1)
+        """Take in a float64 chunk of shape (slices, rows, columns), contiguous by rows or by columns."""
+        flat = (rows if rows.is_contiguous() else rows.mT).flatten(1)
         for entries in flat.split(max(1, CACHED_ENTRIES // flat.shape[0]), dim=1):
             squares = entries * entries
             low, high = squares.amin(1), squares.amax(1)

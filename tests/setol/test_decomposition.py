@@ -80,12 +80,15 @@ def test_row_chunks_add_up(monkeypatch, shape, rows_at_once):
 
 @pytest.mark.parametrize("rows_at_once", [1, 7, 1000])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
-def test_chunks_are_all_rows_in_order_contiguous_and_float64(monkeypatch, rows_at_once, dtype):
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_chunks_are_all_rows_in_order_contiguous_and_float64(monkeypatch, rows_at_once, dtype, by_columns):
     stack = gaussian((2, 5, 30), seed=3, dtype=dtype).mT
+    stack = stack if by_columns else stack.contiguous()
     monkeypatch.setattr(gram, "CHUNK_BYTES", rows_at_once * 8 * 2 * 5)
     chunks = list(gram.float64_row_chunks(stack, "cpu"))
     assert len(chunks) == -(-30 // min(rows_at_once, 30))
-    assert all(chunk.is_contiguous() and chunk.dtype == torch.float64 for chunk in chunks)
+    assert all((chunk.mT if by_columns else chunk).is_contiguous() for chunk in chunks)
+    assert {chunk.dtype for chunk in chunks} == {torch.float64}
     assert torch.equal(torch.cat(chunks, dim=1), stack.to(torch.float64))
 
 
