@@ -1,12 +1,30 @@
-"""The rows that are written, each dataclass beside its Arrow schema; a test keeps the two equal."""
+"""The rows that are written: a dataclass each, and the Arrow schema that its annotations say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
-EVALS = pa.list_(pa.float64())
+Floats = Annotated[Any, pa.list_(pa.float64())]
+"""Any sequence of floats, an array above all."""
+
+Integers = Annotated[Any, pa.list_(pa.int64())]
+
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def _schema_of(row: type) -> pa.Schema:
+    """A column a field: text, int64, float64, bool, or the list that its annotation names."""
+    hints = get_type_hints(row, include_extras=True)
+    return pa.schema([(name, _arrow_type(hint)) for name, hint in hints.items()])
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if isinstance(hint, UnionType):
+        (hint,) = (arm for arm in get_args(hint) if arm is not NoneType)
+    return get_args(hint)[1] if get_origin(hint) is Annotated else _ARROW[hint]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +41,7 @@ class SpectrumRow:
     weights_sha256: str | None
     tensor: str
     dtype: str
-    shape: list[int]
+    shape: Integers
     n_params: int
     role: str
     reason: str | None = None
@@ -35,45 +53,17 @@ class SpectrumRow:
     n_rows: int | None = None
     n_cols: int | None = None
     n_slices: int | None = None
-    evals: Any = None
-    rank: Any = None
-    frobenius_sq: Any = None
-    entry_mean: Any = None
-    entry_var: Any = None
-    entry_kurtosis: Any = None
-    entry_max_abs: Any = None
-    zero_fraction: Any = None
+    evals: Floats = None
+    rank: Integers = None
+    frobenius_sq: Floats = None
+    entry_mean: Floats = None
+    entry_var: Floats = None
+    entry_kurtosis: Floats = None
+    entry_max_abs: Floats = None
+    zero_fraction: Floats = None
 
 
-SPECTRA_SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),
-        ("file", pa.string()),
-        ("weights_sha256", pa.string()),
-        ("tensor", pa.string()),
-        ("dtype", pa.string()),
-        ("shape", pa.list_(pa.int64())),
-        ("n_params", pa.int64()),
-        ("role", pa.string()),
-        ("reason", pa.string()),
-        ("tied_to", pa.string()),
-        ("layer", pa.string()),
-        ("part", pa.string()),
-        ("kind", pa.string()),
-        ("layout", pa.string()),
-        ("n_rows", pa.int64()),
-        ("n_cols", pa.int64()),
-        ("n_slices", pa.int64()),
-        ("evals", EVALS),
-        ("rank", pa.list_(pa.int64())),
-        ("frobenius_sq", EVALS),
-        ("entry_mean", EVALS),
-        ("entry_var", EVALS),
-        ("entry_kurtosis", EVALS),
-        ("entry_max_abs", EVALS),
-        ("zero_fraction", EVALS),
-    ]
-)
+SPECTRA_SCHEMA = _schema_of(SpectrumRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,48 +115,7 @@ class LayerRow:
     erg_gap: int | None = None
 
 
-LAYERS_SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),
-        ("file", pa.string()),
-        ("weights_sha256", pa.string()),
-        ("config", pa.string()),
-        ("row", pa.int64()),
-        ("tensor", pa.string()),
-        ("layer", pa.string()),
-        ("part", pa.string()),
-        ("kind", pa.string()),
-        ("n_params", pa.int64()),
-        ("n_rows", pa.int64()),
-        ("n_cols", pa.int64()),
-        ("n_slices", pa.int64()),
-        ("n_evals", pa.int64()),
-        ("aspect_ratio", pa.float64()),
-        ("evals_factor", pa.float64()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("alpha", pa.float64()),
-        ("alpha_sigma", pa.float64()),
-        ("lambda_min", pa.float64()),
-        ("lambda_max", pa.float64()),
-        ("d_ks", pa.float64()),
-        ("d_ww", pa.float64()),
-        ("n_tail", pa.int64()),
-        ("log_norm", pa.float64()),
-        ("log_spectral_norm", pa.float64()),
-        ("alpha_hat", pa.float64()),
-        ("log_alpha_norm", pa.float64()),
-        ("stable_rank", pa.float64()),
-        ("matrix_rank", pa.int64()),
-        ("entropy", pa.float64()),
-        ("erg_n", pa.int64()),
-        ("erg_lambda_min", pa.float64()),
-        ("erg_trace_log", pa.float64()),
-        ("tail_trace_log", pa.float64()),
-        ("erg_delta", pa.float64()),
-        ("erg_gap", pa.int64()),
-    ]
-)
+LAYERS_SCHEMA = _schema_of(LayerRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,30 +148,7 @@ class AttemptRow:
     code_version: str
 
 
-ATTEMPTS_SCHEMA = pa.schema(
-    [
-        ("unit", pa.string()),
-        ("model", pa.string()),
-        ("file", pa.string()),
-        ("weights_sha256", pa.string()),
-        ("config", pa.string()),
-        ("host", pa.string()),
-        ("device", pa.string()),
-        ("threads", pa.int64()),
-        ("started", pa.string()),
-        ("seconds_fetch", pa.float64()),
-        ("seconds_spectra", pa.float64()),
-        ("seconds_metrics", pa.float64()),
-        ("reused_spectra", pa.bool_()),
-        ("bytes", pa.int64()),
-        ("peak_rss_anon", pa.int64()),
-        ("outcome", pa.string()),
-        ("error_type", pa.string()),
-        ("error", pa.string()),
-        ("transient", pa.bool_()),
-        ("code_version", pa.string()),
-    ]
-)
+ATTEMPTS_SCHEMA = _schema_of(AttemptRow)
 
 
 def table_of(rows: Sequence[SpectrumRow] | Sequence[LayerRow] | Sequence[AttemptRow], schema: pa.Schema) -> pa.Table:
