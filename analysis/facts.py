@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.correlate import Correlation, Verdict, correlate
+from analysis.grouped import grouped_kernels, told
 from analysis.reading import reading
 from analysis.results import Results
 
@@ -105,8 +106,8 @@ def model_rows(results: Results) -> list[Row]:
 def fitted_layers(results: Results) -> list[Row]:
     """Layers with a fitted tail, each with its place in its model: 0 for the first, 1 for the last."""
     return results.rows(
-        """SELECT layers.model, layers.name, layers.family, tensor, layer, part, kind, n_evals, n_rows, n_cols, n_tail,
-            alpha, lambda_min, erg_lambda_min, erg_delta,
+        """SELECT layers.model, layers.name, layers.family, layers.file, tensor, layer, part, kind, n_evals,
+            n_rows, n_cols, n_tail, alpha, lambda_min, erg_lambda_min, erg_delta,
             (row_number() OVER file_order - 1) / greatest(count(*) OVER whole - 1, 1) AS position
         FROM layers JOIN models USING (model)
         WHERE layers.status = 'ok'
@@ -150,6 +151,17 @@ def skipped_by_reason(results: Results) -> list[Row]:
         """SELECT reason, sentence, count(*) AS n_rows, count(DISTINCT model) AS n_models, sum(n_params) AS n_params
         FROM skipped GROUP BY ALL ORDER BY n_params DESC, reason"""
     )
+
+
+def grouped(results: Results) -> str | None:
+    """A line on the kernels whose groups were told by names and shapes alone, over all models; None for none."""
+    ledger = results.rows(
+        """SELECT name, layer, part, shape, reason, layout FROM spectra
+        WHERE layout = 'name' AND (part LIKE 'group\\_%' ESCAPE '\\' OR reason = 'depthwise')"""
+    )
+    several = len({row["name"] for row in ledger}) > 1
+    named = ({**row, "layer": f"{row['name']}: {row['layer']}"} if several else row for row in ledger)
+    return told(grouped_kernels(named))
 
 
 def failures(results: Results) -> list[Row]:

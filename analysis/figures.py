@@ -155,7 +155,7 @@ def alpha_figure(rows: Sequence[Row], name: str) -> str:
 
 
 def depth_figure(rows: Sequence[Row], name: str) -> str:
-    """Alpha along the models: the median over their layers in each tenth of the way from input to output.
+    """Alpha along the models: the median over their layers in each tenth of the way from the first to the last.
 
     Args:
         rows: Of `layers`, those with a fit: name, family, position (0 to 1), alpha. A panel is a family; those beyond
@@ -197,7 +197,7 @@ def depth_figure(rows: Sequence[Row], name: str) -> str:
         top = max(max(line.get_ydata()) for axes in grid.flat for line in axes.get_lines())
         grid[0, 0].set(xlim=(0, 1), ylim=(1, top * 1.35))
         for axes in grid[-1]:
-            axes.set_xlabel("input   →   output")
+            axes.set_xlabel("first   →   last layer")
         for axes in grid[:, 0]:
             axes.set_ylabel("alpha (median)")
         for axes in grid.flat:

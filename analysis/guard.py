@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from analysis.errors import AnalysisError
+from analysis.stored import damaged
 from catalogs import unknown_name
 
 _CLOSED = (
@@ -18,6 +19,9 @@ _CLOSED = (
     "SET lock_configuration = true",
 )
 
+_FILE = re.compile(r'Cannot (?:access|open) (?:file|directory|database) "([^"]*)"')
+_EXTENSION = re.compile(r"exists in the (\w+) extension")
+_DAMAGED = re.compile(r"'stored_spectra' failed: .*'([^']+\.parquet)'(?:: )?(.*)", re.DOTALL)
 _NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
 _NO_COLUMN = re.compile(
     r'Referenced column "([^"]+)" (?:not found|was not found)'
@@ -66,7 +70,8 @@ def _check_one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None
     kinds = [statement.type.name for statement in statements]
     if kinds != ["SELECT"]:
         got = " and ".join(kinds) or "none"
-        raise AnalysisError(f"need exactly one SELECT statement on the views, got {got}. Results are only read.")
+        keep = " To keep an answer: setol sql --format csv ... > FILE." if kinds == ["COPY"] else ""
+        raise AnalysisError(f"need exactly one SELECT statement on the views, got {got}. Results are only read.{keep}")
 
 
 def _plain_integers(table: pa.Table) -> pa.Table:
@@ -79,12 +84,21 @@ def _plain_integers(table: pa.Table) -> pa.Table:
 
 
 def _explain(connection: duckdb.DuckDBPyConnection, message: str) -> str:
-    """DuckDB's message; that about an unknown name with the nearest ones of ours."""
+    """DuckDB's message; ours for an unknown name, with the nearest ones, and for what is barred."""
+    if found := _FILE.search(message):
+        return (
+            f"a query reads the views and no file: {found[1]!r} cannot be reached. Join data of your own in Python: "
+            "zoo.open(FOLDER).sql(...) gives a DataFrame; and `setol sql --format csv ... > FILE` keeps an answer."
+        )
+    if found := _EXTENSION.search(message):
+        return f"this needs the extension {found[1]} of DuckDB; queries on the views load none."
     if found := _NO_TABLE.search(message):
         return unknown_name("view", found[1].strip('"'), _ours(connection, "table_name"))
     if found := _NO_COLUMN.search(message):
         name = next(group for group in found.groups() if group)
         return f"{unknown_name('column', name, _ours(connection, 'column_name'))}; DESCRIBE a view to see its columns"
+    if found := _DAMAGED.search(message):
+        return damaged(found[1], found[2])
     if "read-only mode" in message:
         return "need a SELECT that changes nothing; results are only read."
     return _tidy(message)

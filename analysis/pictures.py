@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from analysis.order import layer_order
 from analysis.placing import put_in_place
 from analysis.results import Results
 from analysis.scan_curve import draw_scan, scan_curve
@@ -23,8 +24,8 @@ MOST_ERRORS = 150
 """Layers beyond which standard errors are left out: they would hide the points."""
 
 _LAYERS = """
-SELECT model, name, tensor, layer, part, kind, n_rows, n_cols, n_slices, n_evals, alpha, alpha_sigma, lambda_min, d_ww,
-       n_tail, erg_lambda_min, row_number() OVER (ORDER BY file, "row") AS place
+SELECT model, name, file, tensor, layer, part, kind, n_rows, n_cols, n_slices, n_evals, alpha, alpha_sigma, lambda_min,
+       d_ww, n_tail, erg_lambda_min, row_number() OVER (ORDER BY file, "row") AS place
 FROM layers WHERE model = '{model}' AND status = 'ok' ORDER BY n_evals DESC, n_tail DESC, place
 """
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
@@ -59,7 +60,9 @@ def write_pictures(
     if not rows:
         return ()
     place = folder / safe_name(rows[0]["name"])
-    written = [_write(depth_picture(sorted(rows, key=lambda row: row["place"])), place / f"alpha_by_depth.{form}")]
+    in_order = sorted(rows, key=lambda row: row["place"])
+    by_depth = depth_picture(in_order, layer_order(row["file"] for row in rows))
+    written = [_write(by_depth, place / f"alpha_by_depth.{form}")]
     digits = len(str(len(rows)))
     for row, figure in _layer_pictures(results, rows[:most], progress):
         name = safe_name(_layer_text(row))
@@ -105,12 +108,15 @@ def layer_picture(evals: NDArray[np.float64], row: Mapping[str, Any], metrics: M
     return figure
 
 
-def depth_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Alpha of one model's layers from input to output, with standard errors.
+def depth_picture(rows: Sequence[Mapping[str, Any]], order: str) -> Figure:
+    """Alpha along one model's layers, with standard errors.
+
+    What lies far above the others is drawn as a triangle on the upper edge, and the farthest are named.
 
     Args:
         rows: Of `layers`, those with a fit, in the model's order. Tables are drawn, but as in `model_metrics` they
             are not in the median.
+        order: What order that is, see `layer_order`.
     """
     kinds = sorted({row["kind"] for row in rows}, key=lambda kind: -sum(row["kind"] == kind for row in rows))
     alphas = np.array([row["alpha"] for row in rows])
@@ -137,10 +143,11 @@ def depth_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 elinewidth=0.9,
                 label=f"{kind} ({len(own)}{', not in the median' if kind == 'table' else ''})",
             )
-        axes.set(xlim=(0, len(rows) + 1), ylim=(1, top), xlabel="fitted matrix, input → output", ylabel="alpha")
-        if outside := int(np.count_nonzero(alphas > top)):
+        axes.set(xlim=(0, len(rows) + 1), ylim=(1, top), xlabel=f"fitted matrix, {order}", ylabel="alpha")
+        if outside := np.flatnonzero(alphas > top).tolist():
+            axes.plot([i + 1 for i in outside], [top] * len(outside), "^", color=INK, markersize=7, clip_on=False)
             axes.set_title(
-                f"{outside} above the frame, up to {alphas.max():.1f}", loc="right", fontsize=8.5, color=NOTE
+                f"▲ {len(outside)} above the frame, up to {alphas.max():.1f}", loc="right", fontsize=8.5, color=NOTE
             )
         axes.set_title(f"{rows[0]['name']}   alpha by depth", loc="left", fontsize=12)
         figure.legend(loc="outside lower left", ncols=6)
@@ -148,7 +155,11 @@ def depth_picture(rows: Sequence[Mapping[str, Any]]) -> Figure:
         ranked = np.argsort(alphas, kind="stable").tolist()
         far = [i for i in ranked[:3] if alphas[i] < 2]
         far += [i for i in ranked if 6 < alphas[i] < top][-3:]
-        label_points(axes, [(i + 1, alphas[i]) for i in far], [_layer_text(rows[i]) for i in far])
+        farthest = ranked[-min(3, len(outside)) :] if outside else []
+        texts = [_layer_text(rows[i]) for i in far]
+        texts += [f"{_layer_text(rows[i])} {alphas[i]:.1f}" for i in farthest]
+        drawn = [(i + 1, min(alphas[i], top)) for i in range(len(rows))]
+        label_points(axes, [drawn[i] for i in (*far, *farthest)], texts, drawn)
         for text in axes.texts:
             text.set_path_effects([withStroke(linewidth=3, foreground="white")])
     return figure

@@ -11,6 +11,8 @@ from analysis.errors import AnalysisError
 def put_in_place(content: bytes, path: Path, what: str, advice: str) -> None:
     """Write a file under a hidden name beside its place, then rename it; the folder is made if missing.
 
+    The content is on the disk before the name is, so that a power cut leaves no empty file.
+
     Args:
         content: All of it.
         path: Its place.
@@ -23,7 +25,10 @@ def put_in_place(content: bytes, path: Path, what: str, advice: str) -> None:
     partial = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
         raise AnalysisError(f"cannot write the {what} {path}: {error.strerror or error}. {advice}") from error

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, Correlation, Verdict
+from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, LIKELY_CHANCE, Correlation, Verdict
+from catalogs import counted
 
 _SPELT_OUT = {"log10_params": "the number of parameters", "depth": "depth"}
 
@@ -20,14 +21,38 @@ def reading(group: Sequence[Correlation]) -> str:
     if not judged:
         return f"Nothing to correlate: metrics or scores do not vary, or are known for too few of the {n} models."
     best = max(judged, key=_strength)
+    looked_at = counted(len(judged), "metric was", "metrics were")
     told = f"{_going(_equals(judged, best))} best with the score of these {best.n} models"
-    told += f" (tau = {best.kendall_tau:.2f}, p = {best.kendall_p:.2g}; {len(judged)} metrics were looked at)."
+    told += f" (tau = {best.kendall_tau:.2f}, p = {best.kendall_p:.2g}; {looked_at} looked at)."
     better = [each for each in judged if each.verdict is Verdict.BETTER]
     if better:
-        return f"{told} {_something(group, better)}"
+        return f"{told} {_something(group, better)}{_after_looking(judged, better)}"
+    if not any(_significant(each) for each in judged):
+        nothing = f"No metric is significant at n = {n}."
+    else:
+        nothing = f"No metric orders the models better than their size at n = {n}."
     if best.verdict is Verdict.CHANCE:
-        return f"{told} That may be chance, so nothing here speaks for a metric."
-    return f"{told} {_nothing(group, best, len(_equals(judged, best)))}"
+        return f"{nothing} {told} That may be chance, so nothing here speaks for a metric."
+    return f"{nothing} {told} {_nothing(group, best, len(_equals(judged, best)))}"
+
+
+def headline(groups: Sequence[Sequence[Correlation]]) -> Sequence[Correlation] | None:
+    """The group that is read first: the largest family that can be judged, or else the largest group; None for none."""
+    judged = [group for group in groups if group and max(each.n for each in group) >= FEWEST]
+    return max(judged, key=lambda group: (group[0].family is not None, max(each.n for each in group)), default=None)
+
+
+def _significant(each: Correlation) -> bool:
+    return each.kendall_p is not None and each.kendall_p <= LIKELY_CHANCE
+
+
+def _after_looking(judged: Sequence[Correlation], better: Sequence[Correlation]) -> str:
+    """What is left of the smallest p where so many metrics were looked at, if that is chance (Bonferroni's bound)."""
+    p = min(each.kendall_p or 0.0 for each in better) * len(judged)
+    if p <= LIKELY_CHANCE:
+        return ""
+    n = len(judged)
+    return f" With {n} metrics looked at, such a p may be chance (times {n}: {min(p, 1):.2g})."
 
 
 def _nothing(group: Sequence[Correlation], best: Correlation, n_best: int) -> str:

@@ -11,10 +11,11 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from analysis import facts, formats
+from analysis import facts, formats, order
 from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, METRICS
 from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
 from analysis.placing import put_in_place
+from analysis.reading import headline
 from analysis.results import Results
 from analysis.spectrum_figure import spectrum_figure
 
@@ -70,6 +71,7 @@ def report_html(results: Results) -> str:
         failures=facts.failures(results),
         not_fitted=facts.not_fitted(results),
         skipped=facts.skipped_by_reason(results),
+        grouped=facts.grouped(results),
         n_metrics=len(METRICS),
         baselines=BASELINES,
         fewest=FEWEST,
@@ -89,12 +91,10 @@ def _drawn(target: facts.Target, index: int) -> Row:
 
 
 def _finding(targets: Sequence[facts.Target]) -> Row | None:
-    """The reading of the largest family that can be judged, or else of the largest group."""
-    groups = [(target, group) for target in targets for group in target.groups if group.n >= FEWEST]
-    if not groups:
-        return None
-    target, group = max(groups, key=lambda pair: (pair[1].family is not None, pair[1].n))
-    return {"target": target, "group": group}
+    """The group that is read first, with its score."""
+    pairs = [(target, group) for target in targets for group in target.groups]
+    first = headline([group.correlations for _, group in pairs])
+    return next(({"target": target, "group": group} for target, group in pairs if group.correlations is first), None)
 
 
 def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]:
@@ -110,7 +110,16 @@ def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]
         "example": example,
         "below_two": np.mean([row["alpha"] < 2 for row in layers]),
         "families": len({row["family"] for row in layers}),
+        "order": _order(layers),
     }
+
+
+def _order(layers: Sequence[Row]) -> str:
+    """How the layers of the models stand."""
+    files: dict[str, set[str]] = {}
+    for row in layers:
+        files.setdefault(row["model"], set()).add(row["file"])
+    return order.told(map(order.layer_order, files.values()))
 
 
 def _typical(layers: Sequence[Row]) -> Row:

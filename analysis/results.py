@@ -35,7 +35,20 @@ VIEWS = (
 METRICS = (
     *("alpha", "alpha_sigma", "lambda_min", "lambda_max", "d_ks", "d_ww", "n_tail"),
     *("log_norm", "log_spectral_norm", "alpha_hat", "log_alpha_norm", "stable_rank", "matrix_rank", "entropy"),
-    *("erg_n", "erg_lambda_min", "erg_trace_log", "tail_trace_log", "erg_delta", "erg_gap"),
+    *("erg_n", "erg_lambda_min", "erg_trace_log", "tail_trace_log", "tail_trace_log_per_eval"),
+    *("erg_delta", "erg_delta_raw", "erg_gap", "erg_n_closest", "erg_share", "erg_null_share"),
+    *("alpha_unbiased", "alpha_low", "alpha_high", "n_minima", "hill_alpha", "bounded_alpha", "farms_alpha"),
+    *("raw_alpha", "n_fingers", "alpha_hat_clipped", "bootstrap_p", "alpha_interval_low", "alpha_interval_high"),
+    *("ratio_exponential", "p_exponential", "ratio_truncated", "p_truncated", "truncated_alpha", "truncated_cutoff"),
+    *("ratio_log_normal", "p_log_normal", "ratio_stretched", "p_stretched"),
+    *("mp_sigma", "mp_lambda_plus", "mp_soft_rank", "mp_ks", "n_spikes", "trap_theta"),
+    *("n_traps", "rand_lambda_max", "rand_soft_rank", "rand_distance"),
+    *("log_tail_norm", "log_q2_empirical", "log_q2_discrete", "log_q2_free_cauchy"),
+    *("log_q2_inverse_marchenko_pastur", "log_q2_levy_wigner", "log_q2_cumulant"),
+    *("tail_long_localization", "tail_long_participation", "tail_long_entropy"),
+    *("tail_short_localization", "tail_short_participation", "tail_short_entropy"),
+    *("bulk_long_localization", "bulk_long_participation", "bulk_long_entropy"),
+    *("bulk_short_localization", "bulk_short_participation", "bulk_short_entropy"),
 )
 """The columns of `layers` that `model_metrics` takes the mean, median and standard error of."""
 

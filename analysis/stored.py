@@ -1,6 +1,7 @@
 """What lies in results folders: tables that are small, and where the files are that are not."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +88,17 @@ def read_parquet(paths: Sequence[Path], schema: pa.Schema) -> pa.Table:
         broken = next((path for path in paths if not _readable(path)), None)
         if broken is None:
             raise AnalysisError(f"cannot read the results: {error}") from error
-        raise AnalysisError(
-            f"{broken} cannot be read: {error}. Remove that file and call the same `setol run` again; "
-            "it computes what is missing."
-        ) from error
+        raise AnalysisError(damaged(broken, str(error))) from error
+
+
+def damaged(path: str | Path, error: str) -> str:
+    """What is said of a file of results that cannot be read: what the reader met, and the command that heals it."""
+    met = re.sub(r"Could not open Parquet input source '[^']*': ", "", " ".join(error.split())).rstrip(".")
+    folder = next((each for each in Path(path).parents if (each / "options").is_dir()), "the folder")
+    return (
+        f"{path} cannot be read: {met}. The `setol run` that made it sets it aside and makes it anew: "
+        f"call it again, with --results {folder}"
+    )
 
 
 def lazy_parquet(paths: Sequence[Path], schema: pa.Schema) -> ds.Dataset:
@@ -146,7 +154,7 @@ def _read_options(path: Path) -> Mapping[str, Any]:
 
 def _readable(path: Path) -> bool:
     try:
-        pq.read_metadata(path)
+        pq.read_table(path)
     except (OSError, pa.ArrowInvalid):
         return False
     return True

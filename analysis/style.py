@@ -84,19 +84,28 @@ def svg_of(figure: Figure, name: str) -> str:
     return re.sub(r'<svg ([^>]*?)width="[^"]*"', rf'<svg role="img" \1class="figure" data-name="{name}"', svg, count=1)
 
 
-def label_points(axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str]) -> None:
+def label_points(
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    others: Sequence[tuple[float, float]] = (),
+) -> None:
     """Write a text beside each point, where it covers the least of points, texts and the frame.
 
     Args:
         axes: Its limits are final and its figure has been laid out.
         points: In data coordinates.
         texts: One a point.
+        others: Points without a text, which are not to be covered either.
     """
     canvas = axes.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     renderer = canvas.get_renderer()
+    if not points:
+        return
     places = [tuple(place) for place in axes.transData.transform(points)]
-    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in places]
+    drawn = [*places, *map(tuple, axes.transData.transform(others) if others else ())]
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in drawn]
     frame = axes.get_window_extent(renderer)
     for (x, y), text in zip(points, texts, strict=True):
         label = axes.annotate(text, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=8.5, color="#374151")

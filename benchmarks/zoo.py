@@ -19,7 +19,7 @@ from catalogs.paths import catalog_of_paths
 from pipeline.cluster import run_on_ray
 from pipeline.folder import ResultsFolder
 from pipeline.identify import identify
-from pipeline.options import MetricOptions, Options
+from pipeline.options import Options
 from pipeline.plan import Unit, make_plan
 from pipeline.worker import Job
 
@@ -49,7 +49,7 @@ def _rate(units: tuple[Unit, ...], results: Path, cpus: int) -> float:
     """Units a second in the steady state of a run."""
     folder = ResultsFolder(results)
     folder.prepare()
-    job = Job(folder, results / "cache", "benchmark", MetricOptions(), "cpu", 1)
+    job = Job(folder, results / "cache", "benchmark", Options(), "cpu", 1)
     times = []
     for outcome in run_on_ray(units, job, cpus=cpus):
         assert outcome.done, outcome.error

@@ -3,7 +3,7 @@
 from catalogs.errors import CatalogError
 from catalogs.keys import SOURCES, ModelKey, parse_model_key
 from catalogs.load import catalog_names, load_catalog
-from catalogs.names import nearest, unknown_name
+from catalogs.names import counted, nearest, unknown_name
 from catalogs.records import (
     CATALOG_SCHEMA,
     SCORES_SCHEMA,
@@ -26,6 +26,7 @@ __all__ = [
     "Score",
     "WeightFile",
     "catalog_names",
+    "counted",
     "from_arrow",
     "load_catalog",
     "nearest",

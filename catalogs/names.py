@@ -1,4 +1,4 @@
-"""Messages for names that nobody knows: what was given, and the nearest known ones."""
+"""Words for messages: names that nobody knows with the nearest known ones, and things that are counted."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -57,3 +57,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
         more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
         message += f"; known: {', '.join(names[:_FEW]) or 'none'}{more}"
     return message
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """A number and what is counted, in the singular or the plural.
+
+    Args:
+        n: How many.
+        one: What one of them is called: `weight file`.
+        many: What several are called, where that is not `one` with an s: `matrices`.
+
+    Returns:
+        Such as `1 weight file`, `0 weight files` or `1,202 matrices`.
+    """
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"

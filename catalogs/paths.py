@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 
+from catalogs.display import display_names
 from catalogs.errors import CatalogError
 from catalogs.keys import parse_model_key
 from catalogs.records import Catalog, WeightFile
@@ -16,7 +17,7 @@ def catalog_of_paths(paths: Sequence[str]) -> Catalog:
         paths: Weight files, indexes or folders; they need not exist. `path:` before them is optional.
 
     Returns:
-        A catalog with a row a path, named by its last part, or by the whole where two have the same.
+        A catalog with a row a path, named as `display_names` does.
 
     Raises:
         CatalogError: There is no path, one is empty, or one is given twice.
@@ -24,14 +25,9 @@ def catalog_of_paths(paths: Sequence[str]) -> Catalog:
     if not paths:
         raise CatalogError("need at least one path of a model")
     keys = [parse_model_key(path if path.startswith("path:") else f"path:{path}") for path in paths]
-    wanted = Counter(key.short_name for key in keys)
     files = [
-        WeightFile(
-            model=str(key),
-            name=key.short_name if wanted[key.short_name] == 1 else key.long_name,
-            file=os.path.abspath(key.id),
-        )
-        for key in keys
+        WeightFile(model=str(key), name=name, file=os.path.abspath(key.id))
+        for key, name in zip(keys, display_names(keys), strict=True)
     ]
     twice = [file for file, count in Counter(file.file for file in files).items() if count > 1]
     if twice:

@@ -2,8 +2,17 @@
 
 import sys
 import threading
+from collections.abc import Callable
 
 from rich.file_proxy import FileProxy
+
+Say = Callable[[str], None]
+"""Takes a line that somebody should read."""
+
+
+def say_here(line: str) -> None:
+    """Write a line to standard error; above the bar, where rich draws one."""
+    sys.stderr.write(f"{line}\n")
 
 
 def under_a_bar() -> bool:
@@ -19,4 +28,4 @@ def may_draw() -> bool:
 def announce(name: str, size: int | None = None) -> None:
     """Where no bar may be drawn because of another, say in a line what is fetched; `size` is in bytes."""
     if under_a_bar():
-        sys.stderr.write(f"fetching {name}" + (f" ({size / 1e6:.0f} MB)" if size else "") + "\n")
+        say_here(f"fetching {name}" + (f" ({size / 1e6:.0f} MB)" if size else ""))

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from checkpoints.downloads import Say
 from checkpoints.errors import CheckpointError
 
 
@@ -31,3 +32,24 @@ def verify_sha256(path: Path, expected: str, what: str) -> None:
             f"wrong hash: {what} must have sha256 {expected}, but the file here has {actual}. "
             "It was changed or damaged since its hash was written down; fetch it again or correct the catalog."
         )
+
+
+def intact_in_cache(path: Path, expected: str, what: str, say: Say) -> bool:
+    """Whether a file is in the cache as it was put there. A damaged one is removed, and that is said.
+
+    Args:
+        path: Where it is kept.
+        expected: Its sha256.
+        what: What it is called.
+        say: Takes the line about a damaged one.
+
+    Raises:
+        CheckpointError: It is there and cannot be read.
+    """
+    if not path.exists():
+        return False
+    if sha256_of(path) == expected:
+        return True
+    path.unlink(missing_ok=True)
+    say(f"{what} was damaged in the cache (wrong hash), and is fetched again")
+    return False

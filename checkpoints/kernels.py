@@ -4,7 +4,7 @@ A grouped kernel does not say how many groups it has: its second axis holds the 
 group. How many there are in all is known from the convolution before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod
 
 from checkpoints.names import is_conv_transpose, natural_order
@@ -43,9 +43,10 @@ def infer_groups(headers: Sequence[TensorHeader]) -> dict[str, int]:
     """Number of groups of every kernel, from the kernels before it in its module or, if none, the module around.
 
     A kernel of several taps is grouped where no kernel before it has as many channels as it takes in, on either
-    side, but the one right before it puts out a multiple: so many groups there are, if they divide its own
-    output and that is not smaller. Single taps (shortcuts, squeezes, laterals) often take their input from
-    elsewhere, and are taken as ungrouped, like a kernel that none comes before.
+    side, but the one right before it puts out a multiple that is as wide as the kernel's own output, or half as wide:
+    so many groups there are. Where nothing in the whole file puts out what the kernel takes in, its own output may be
+    that multiple. Single taps (shortcuts, squeezes, laterals) often take their input from elsewhere, and are taken as
+    ungrouped, like a kernel that none comes before, and the one that takes what is put into the model.
 
     Args:
         headers: All tensors of a file. Their order does not matter: they are gone through by name, so that one model
@@ -54,33 +55,58 @@ def infer_groups(headers: Sequence[TensorHeader]) -> dict[str, int]:
     Returns:
         Groups by tensor name, kernels only.
     """
+    stored = [header for header in sorted(headers, key=lambda each: natural_order(each.name)) if 0 not in header.shape]
+    kernels = [(header, kind) for header in stored if (kind := kernel_kind(header))]
+    made = {
+        header.shape[int(is_conv_transpose(header.name) and len(header.shape) > 1)] for header in stored if header.shape
+    }
+    stem = _late_stem(kernels, made)
     groups: dict[str, int] = {}
     channels: dict[str, list[int]] = {}
-    for header in sorted(headers, key=lambda header: natural_order(header.name)):
-        kind = kernel_kind(header)
-        if kind is None or 0 in header.shape:
-            continue
+    for header, kind in kernels:
         module, around = _modules(header.name)
         before = channels.get(module) or channels.get(around) or []
         if kind is Kind.CONV_TRANSPOSE:
             groups[header.name] = 1
             inputs, outputs = header.shape[:2]
         else:
-            groups[header.name] = _count_groups(header.shape, before)
+            groups[header.name] = 1 if header.name == stem else _count_groups(header.shape, before, made)
             inputs, outputs = header.shape[1] * groups[header.name], header.shape[0]
         for scope in {module, around}:
             channels.setdefault(scope, []).extend((inputs, outputs))
     return groups
 
 
-def _count_groups(shape: tuple[int, ...], before: Sequence[int]) -> int:
+def _count_groups(shape: tuple[int, ...], before: Sequence[int], made: Collection[int]) -> int:
     """Groups of a kernel, given the inputs and outputs of those before it, the last one's output last."""
     out_channels, group_channels = shape[:2]
     if not before or group_channels in before or group_channels == PICTURE or prod(shape[2:]) == 1:
         return 1
-    count, rest = divmod(before[-1], group_channels)
-    grouped = count and not rest and out_channels >= before[-1] and out_channels % count == 0
-    return count if grouped else 1
+    for in_channels in (before[-1], out_channels) if group_channels not in made else before[-1:]:
+        count, rest = divmod(in_channels, group_channels)
+        if count and not rest and out_channels in (in_channels, 2 * in_channels):
+            return count
+    return 1
+
+
+def _late_stem(kernels: Sequence[tuple[TensorHeader, Kind]], made: Collection[int]) -> str | None:
+    """The kernel that takes what is put into the model, where others come before it by name.
+
+    Something must take it. If no kernel looks at pictures, and none that is the first of its module takes in what
+    nothing puts out, it is the first that takes in what nothing puts out.
+    """
+    scopes: set[str] = set()
+    late: list[str] = []
+    for header, kind in kernels:
+        module, around = _modules(header.name)
+        inputs = header.shape[0 if kind is Kind.CONV_TRANSPOSE else 1]
+        first = module not in scopes and around not in scopes
+        if inputs == PICTURE or (first and inputs not in made):
+            return None
+        if inputs not in made:
+            late.append(header.name)
+        scopes |= {module, around}
+    return late[0] if late else None
 
 
 def _modules(name: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from checkpoints.errors import CheckpointError
 from checkpoints.names import natural_order
+from checkpoints.safetensors_header import torch_dtype
 from checkpoints.tensors import Checkpoint, TensorHeader
 
 PICKLES = (".pt", ".pth", ".bin", ".th", ".tar")
@@ -32,25 +33,6 @@ _HOW = {
     ".gguf": "GGUF is quantized as a rule, so take the checkpoint that it was made from.",
 }
 """How to come to a state dict from the files of other frameworks."""
-
-_SAFETENSORS_DTYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U64": "uint64",
-    "U32": "uint32",
-    "U16": "uint16",
-    "U8": "uint8",
-    "BOOL": "bool",
-    "C64": "complex64",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-}
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -96,10 +78,7 @@ class SafetensorsFile:
                 f"damaged safetensors file {path.name}: {error}. It is cut short or not of this format; fetch it again."
             ) from error
         self.headers = tuple(
-            TensorHeader(
-                name, _SAFETENSORS_DTYPES.get(part.get_dtype(), part.get_dtype().lower()), tuple(part.get_shape())
-            )
-            for name, part in slices
+            TensorHeader(name, torch_dtype(part.get_dtype()), tuple(part.get_shape())) for name, part in slices
         )
 
     def read(self, name: str) -> torch.Tensor:

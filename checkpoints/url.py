@@ -7,26 +7,31 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from checkpoints.downloads import announce, may_draw
+from checkpoints.downloads import Say, announce, may_draw, say_here
 from checkpoints.errors import CheckpointError
-from checkpoints.hashing import sha256_of, verify_sha256
+from checkpoints.hashing import intact_in_cache, sha256_of, verify_sha256
+from checkpoints.ranges import PARTIAL, RANGE_NOT_SATISFIABLE, Piece, piece_of
 from checkpoints.retry import Interrupted, requested_wait, with_retries
 
 _TIMEOUT = 60.0
 _CHUNK = 2**20
-_OK, _PARTIAL, _RANGE_NOT_SATISFIABLE = 200, 206, 416
 _RIGHTS = (401, 403)
 _BUSY = (408, 425, 429)
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class _BeyondTheEnd(Exception):
+    """The file ends before the bytes that were asked for."""
 
 
 def file_name(url: str) -> str:
@@ -34,15 +39,16 @@ def file_name(url: str) -> str:
     return PurePosixPath(unquote(urlsplit(url).path)).name
 
 
-def fetch_url(url: str, sha256: str, cache: Path) -> Path:
+def fetch_url(url: str, sha256: str, cache: Path, say: Say = say_here) -> Path:
     """Download a file of known content, through a cache keyed by it.
 
-    Several processes may ask at once; one downloads, the others wait.
+    Several processes may ask at once; one downloads, the others wait. What was damaged in the cache is fetched again.
 
     Args:
         url: An http or https address.
         sha256: The content.
         cache: Cache directory, made if missing.
+        say: Takes a line about what was damaged in the cache.
 
     Returns:
         Path of the verified file in the cache.
@@ -52,8 +58,7 @@ def fetch_url(url: str, sha256: str, cache: Path) -> Path:
     """
     target = cache / "files" / sha256 / file_name(url)
     with _lock(url, cache):
-        if target.exists():
-            verify_sha256(target, sha256, f"cached {target.name}")
+        if intact_in_cache(target, sha256, target.name, say):
             return target
         partial = _partial(url, cache)
         resumed = partial.exists()
@@ -109,6 +114,33 @@ def identify_url(url: str, prefix: str, cache: Path) -> tuple[str, Path]:
     return sha256, target
 
 
+def read_url(url: str, start: int, stop: int) -> Piece:
+    """Read some bytes of a file on the web, and no more of it, also where the server knows no ranges.
+
+    Args:
+        url: An http or https address.
+        start: The first byte.
+        stop: The byte behind the last one.
+
+    Raises:
+        CheckpointError: They cannot be had (transient where the network is to blame).
+    """
+
+    def once() -> Piece:
+        try:
+            with _answer(url, f"{start}-{stop - 1}") as response:
+                chunks = iter(lambda: response.read1(min(_CHUNK, stop)), b"")
+                piece = piece_of(response.status, response.headers, chunks, start, stop)
+        except _BeyondTheEnd:
+            return Piece(b"", 0 if start == 0 else None)
+        came = start + len(piece.content)
+        if piece.size is not None and came < min(stop, piece.size):
+            raise _cut_short(_without_query(url), came, piece.size)
+        return piece
+
+    return with_retries(once)
+
+
 def published_prefix(url: str) -> str:
     """The first digits of the sha256 that a file name of timm or torchvision carries: `x-14fe96d1.pth`; else blank."""
     found = re.search(r"[-_]([0-9a-f]{8,64})\.(?:pth|pt|bin|tar|safetensors)$", file_name(url))
@@ -158,12 +190,9 @@ def _download(url: str, partial: Path) -> None:
 def _continue(url: str, sink: BinaryIO, show: Callable[[int, int | None], None]) -> None:
     start = sink.seek(0, os.SEEK_END)
     where = _without_query(url)
-    request = urllib.request.Request(url, headers={"User-Agent": "setol-zoo", "Accept-Encoding": "identity"})
-    if start:
-        request.add_header("Range", f"bytes={start}-")
     try:
-        with _opener().open(request, timeout=_TIMEOUT) as response:
-            if start and response.status != _PARTIAL:  # the server sends all of it again
+        with _answer(url, f"{start}-" if start else None) as response:
+            if start and response.status != PARTIAL:  # the server sends all of it again
                 sink.truncate(0)
                 start = 0
             length = response.headers.get("Content-Length")
@@ -173,11 +202,27 @@ def _continue(url: str, sink: BinaryIO, show: Callable[[int, int | None], None])
                 done += sink.write(chunk)
                 show(done, total)
             sink.flush()
+    except _BeyondTheEnd:
+        sink.truncate(0)
+        raise Interrupted(f"{where} is shorter than what was downloaded of it before.") from None
+    if total is not None and done < total:
+        raise _cut_short(where, done, total)
+
+
+@contextmanager
+def _answer(url: str, span: str | None) -> Iterator[Any]:
+    """What the server sends for a span of bytes (`0-99`, `100-`) or for all; what goes wrong is told in our words."""
+    where = _without_query(url)
+    request = urllib.request.Request(url, headers={"User-Agent": "setol-zoo", "Accept-Encoding": "identity"})
+    if span:
+        request.add_header("Range", f"bytes={span}")
+    try:
+        with _opener().open(request, timeout=_TIMEOUT) as response:
+            yield response
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == _RANGE_NOT_SATISFIABLE and start:
-            sink.truncate(0)
-            raise Interrupted(f"{where} is shorter than what was downloaded of it before.") from None
+        if error.code == RANGE_NOT_SATISFIABLE and span:
+            raise _BeyondTheEnd from None
         raise _refusal(where, error.code, requested_wait(error.headers)) from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
@@ -186,8 +231,10 @@ def _continue(url: str, sink: BinaryIO, show: Callable[[int, int | None], None])
             f"the connection to {urlsplit(url).hostname} failed while {where} was downloaded "
             f"({type(error).__name__}). Check the network, then run the same command again."
         ) from None
-    if total is not None and done < total:
-        raise Interrupted(f"{where} came cut short: {done} of {total} bytes. Run the same command again.")
+
+
+def _cut_short(where: str, done: int, total: int) -> Interrupted:
+    return Interrupted(f"{where} came cut short: {done} of {total} bytes. Run the same command again.")
 
 
 def _refusal(where: str, status: int, wait: float | None) -> CheckpointError:

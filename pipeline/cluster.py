@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.errors import MissingRay
+from pipeline.errors import MissingRay, OptionError
 from pipeline.plan import Unit
 from pipeline.worker import Job, LostWorker, Outcome, finish, new_attempt, outcome_of, run_unit
 
@@ -35,10 +35,22 @@ def run_on_ray(
 
     Raises:
         MissingRay: Ray is not installed.
+        OptionError: The device is a GPU and the cluster has none, or one by its number. This machine, which only
+            drives, needs none.
     """
+    if job.device.startswith("cuda:"):
+        raise OptionError(
+            f"need the device cuda with Ray, which gives every worker a GPU of its own; got {job.device}. "
+            "CUDA_VISIBLE_DEVICES says which ones of a machine it may give away."
+        )
     ray = _start(address, cpus)
     try:
         use_gpu = job.device != "cpu" and ray.cluster_resources().get("GPU", 0) > 0
+        if job.device == "cuda" and not use_gpu:
+            raise OptionError(
+                f"need a GPU in the Ray cluster for --device {job.device}; its machines have none now. Start one with "
+                "a GPU, or take --device auto."
+            )
         task = ray.remote(run_unit).options(
             num_cpus=job.threads,
             num_gpus=1 if use_gpu else 0,

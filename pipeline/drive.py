@@ -82,18 +82,24 @@ def prepare(request: RunRequest) -> tuple[Plan, tuple[Unidentified, ...]]:
 
 
 def _plan(request: RunRequest, identified: Identified) -> Plan:
-    return make_plan(
+    folder, options = request.folder, request.options
+    units = make_plan(identified.files, options, finished=(), failed=()).units
+    damaged = folder.damaged({name for unit in units for name in (unit.spectra_id, unit.fit_id)})
+    paths = {each.path for each in damaged}
+    plan = make_plan(
         identified.files,
-        request.options,
-        finished=request.folder.finished(),
-        failed=frozenset() if request.retry_failed else request.folder.permanently_failed(),
+        options,
+        finished=folder.finished() - {path.stem for path in paths},
+        failed=frozenset() if request.retry_failed else folder.permanently_failed(paths),
     )
+    return replace(plan, damaged=damaged)
 
 
 def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSummary:
     """Bring a results folder up to date with a catalog and options.
 
-    What is there is not computed again. A unit that fails costs the others nothing and leaves a row in the log.
+    What is there is not computed again; a file that cannot be read is set aside and made anew. A unit that fails
+    costs the others nothing and leaves a row in the log.
 
     Raises:
         FolderError: The results folder cannot be written to.
@@ -101,9 +107,10 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
     folder = request.folder
     folder.prepare()
     config = request.options.config
-    job = Job(folder, request.cache, config, request.options.metrics, request.device, request.threads)
+    job = Job(folder, request.cache, config, request.options, request.device, request.threads)
     identified = identify(request.catalog.files, request.cache)
     plan, unidentified = _plan(request, identified), identified.unidentified
+    folder.set_aside(plan.damaged)
     _save_inputs(request, identified)
     for row in unidentified:
         folder.record(finish(new_attempt(row.file, job, unit=None), row.error))

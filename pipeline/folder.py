@@ -7,7 +7,7 @@
     attempts/<uuid>.parquet              the log, a file a try
 
 A file is written under a hidden name beside its place and renamed, so a reader sees all of it or nothing,
-and a file that is there is finished.
+and a file that is there is finished. One that was damaged afterwards is set aside, and made anew.
 """
 
 import json
@@ -24,11 +24,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from pipeline.damage import SUFFIX, Damage, damage_in
 from pipeline.errors import FolderError
 from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
 
 STALE_SECONDS = 3600
 """Age after which a temporary file is taken for what a killed process left behind."""
+
+
+_STAGES = ("spectra/v1", "layers/v1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class ResultsFolder:
             FolderError: It cannot be made or written to.
         """
         try:
-            for name in ("options", "spectra/v1", "layers/v1", "attempts"):
+            for name in ("options", *_STAGES, "attempts"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             probe = self.root / f".{uuid.uuid4().hex}.tmp"
             probe.touch()
@@ -68,16 +72,35 @@ class ResultsFolder:
         return self.root / "layers" / "v1" / f"{fit_id}.parquet"
 
     def finished(self) -> frozenset[str]:
-        """Fit ids whose metrics are there."""
-        return frozenset(path.stem for path in (self.root / "layers" / "v1").glob("*.parquet"))
+        """Ids of the spectra and fits that are there."""
+        return frozenset(path.stem for stage in _STAGES for path in (self.root / stage).glob("*.parquet"))
+
+    def damaged(self, needed: Collection[str]) -> tuple[Damage, ...]:
+        """The files that cannot be read.
+
+        Args:
+            needed: Ids of spectra and fits that are read from beginning to end. Of others only the end is: there may
+                be many of them.
+        """
+        others = [path for folder in (".", "attempts") for path in sorted((self.root / folder).glob("*.parquet"))]
+        staged = [path for stage in _STAGES for path in sorted((self.root / stage).glob("*.parquet"))]
+        found = [damage_in(path, whole=True) for path in others]
+        found += [damage_in(path, whole=path.stem in needed) for path in staged]
+        return tuple(each for each in found if each is not None)
+
+    def set_aside(self, damaged: Iterable[Damage]) -> None:
+        """Take damaged files out of the way, under another name beside their place."""
+        for each in damaged:
+            with suppress(FileNotFoundError):  # another run was faster
+                os.replace(each.path, each.path.with_name(f"{each.path.name}{SUFFIX}"))
 
     def record(self, attempt: AttemptRow) -> None:
         """Add a row to the log."""
         write_table(table_of([attempt], ATTEMPTS_SCHEMA), self.root / "attempts" / f"{uuid.uuid4().hex}.parquet")
 
-    def permanently_failed(self) -> frozenset[str]:
-        """Units whose last try failed for a reason that trying again does not mend."""
-        paths = sorted((self.root / "attempts").glob("*.parquet"))
+    def permanently_failed(self, damaged: Collection[Path] = ()) -> frozenset[str]:
+        """Units whose last try failed for a reason that trying again does not mend; damaged files are passed over."""
+        paths = sorted(path for path in (self.root / "attempts").glob("*.parquet") if path not in damaged)
         last: dict[str, dict[str, Any]] = {}
         for path in paths:
             row = pq.read_table(path, schema=ATTEMPTS_SCHEMA).to_pylist()[0]
@@ -101,7 +124,7 @@ class ResultsFolder:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Put a Parquet file in place whole: zstd, lists of floats split into byte streams, strings in a dictionary."""
+    """Put a Parquet file in place: zstd, floats split into byte streams, strings in a dictionary, sums of pages."""
     floats = list(_float_columns(table.schema))
     others = [column for column in table.schema.names if not pa.types.is_floating(table.schema.field(column).type)]
     sink = pa.BufferOutputStream()
@@ -111,15 +134,19 @@ def write_table(table: pa.Table, path: Path) -> None:
         compression="zstd",
         use_dictionary=[name for name in others if not pa.types.is_list(table.schema.field(name).type)],
         column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+        write_page_checksum=True,
     )
     write_bytes(sink.getvalue().to_pybytes(), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Put a file in place whole."""
+    """Put a file in place whole, its content on the disk before its name: a power cut leaves no empty one."""
     partial = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
     try:
-        partial.write_bytes(content)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

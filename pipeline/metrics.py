@@ -1,26 +1,32 @@
 """Step 2: a spectra table to the table of its layers' metrics. Needs no weights, no torch, no device."""
 
+from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.layer import KERNELS, Layer
 from pipeline.options import MetricOptions
+from pipeline.quality_columns import quality_columns
+from pipeline.random_matrix_columns import bulk_columns, mean_trap_columns, permuted_columns
 from pipeline.records import LAYERS_SCHEMA, LayerRow, table_of
-from setol import (
-    PowerLawFit,
-    Reason,
-    SmallSample,
-    effective_correlation_space,
-    fit_power_law,
-    log_alpha_norm,
-    scale_metrics,
-    tail_trace_log,
-    trace_scale,
+from pipeline.tail_columns import (
+    alternative_columns,
+    bootstrap_columns,
+    exponential_columns,
+    fit_columns,
+    fit_tail,
+    law_of,
+    near_columns,
+    other_exponents,
 )
-
-KERNELS = ("conv1d", "conv2d", "conv3d", "conv_transpose")
+from pipeline.vector_columns import SPREADS, vector_columns, window_columns
+from setol import Reason, effective_correlation_space, log_alpha_norm, scale_metrics
+from setol.erg import closest_correlation_space
+from setol.erg_distance import erg_distance
 
 CARRIED = (
     "model",
@@ -30,12 +36,13 @@ CARRIED = (
     "layer",
     "part",
     "kind",
-    "n_params",
     "n_rows",
     "n_cols",
-    "n_slices",
 )
 """Columns that a layer row takes over from its spectrum row."""
+
+_LISTS = ("evals", "permuted_evals", "window_evals", *SPREADS)
+"""Columns of floats read as arrays, which the others are not."""
 
 
 def layers_table(spectra: pa.Table, options: MetricOptions, config: str) -> pa.Table:
@@ -47,42 +54,74 @@ def layers_table(spectra: pa.Table, options: MetricOptions, config: str) -> pa.T
         config: Name of the configuration, which every row carries.
 
     Returns:
-        A row for every analyzed row of the spectra, schema `LAYERS_SCHEMA`.
+        A row for every analyzed row of the spectra, or for every tap of one where the options take taps apart,
+        schema `LAYERS_SCHEMA`.
     """
-    rows = []
-    evals_column = spectra["evals"]
-    for index, row in enumerate(spectra.drop_columns(["evals"]).to_pylist()):
+    rows: list[LayerRow] = []
+    for index, row in enumerate(spectra.drop_columns(list(_LISTS)).to_pylist()):
         if row["role"] == "analyzed":
-            evals = evals_column[index].values.to_numpy()
-            rows.append(_layer_row(index, row, evals, options, config))
+            arrays = {name: spectra[name][index].values for name in _LISTS}
+            row |= {name: None if values is None else values.to_numpy(False) for name, values in arrays.items()}
+            rows += _layer_rows(index, row, options, config)
     return table_of(rows, LAYERS_SCHEMA)
 
 
-def _layer_row(
-    index: int, row: dict[str, Any], evals: NDArray[np.float64], options: MetricOptions, config: str
-) -> LayerRow:
-    factor = options.kernel_factor if row["kind"] in KERNELS else 1.0
-    pooled = np.sort(evals) * factor
-    return LayerRow(
-        config=config,
-        row=index,
-        n_evals=len(pooled),
-        aspect_ratio=row["n_rows"] / row["n_cols"],
-        evals_factor=factor,
-        **{name: row[name] for name in CARRIED},
-        **spectrum_metrics(pooled, options),
+def _layer_rows(index: int, row: dict[str, Any], options: MetricOptions, config: str) -> Iterator[LayerRow]:
+    n_slices = row["n_slices"]
+    apart = options.kernels == "slices" and row["kind"] in KERNELS
+    for tap in range(n_slices) if apart else (None,):
+        layer = _layer(index, row, tap, options)
+        yield LayerRow(
+            config=config,
+            row=index,
+            tap=tap,
+            n_slices=1 if apart else n_slices,
+            n_params=row["n_params"] // n_slices if apart else row["n_params"],
+            n_evals=len(layer.evals),
+            aspect_ratio=layer.n_rows / layer.n_cols,
+            evals_factor=layer.factor,
+            **{name: row[name] for name in CARRIED},
+            **layer_metrics(layer, options),
+        )
+
+
+def _layer(index: int, row: dict[str, Any], tap: int | None, options: MetricOptions) -> Layer:
+    """One matrix, or all taps of a kernel pooled, in the scale of the metrics."""
+    n_slices, n_cols = row["n_slices"], row["n_cols"]
+    chosen = slice(None) if tap is None else slice(tap, tap + 1)
+    factor = options.factor(n_slices) if row["kind"] in KERNELS else 1.0
+
+    def of_taps(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values.reshape(n_slices, -1)[chosen].ravel()
+
+    tap_evals = of_taps(row["evals"]) * factor
+    permuted, windows = row["permuted_evals"], row["window_evals"]
+    vectors = {name: of_taps(row[name]) for name in SPREADS if row[name] is not None}
+    return Layer(
+        evals=np.sort(tap_evals),
+        factor=factor,
+        n_rows=row["n_rows"],
+        n_cols=n_cols,
+        entry_mean=np.array(row["entry_mean"][chosen]),
+        entry_variance=np.array(row["entry_var"][chosen]),
+        permuted=None if permuted is None else permuted.reshape(-1, n_slices, n_cols)[:, chosen] * factor,
+        windows=None if windows is None else np.sort(of_taps(windows)) * factor,
+        vectors=vectors or None,
+        tap_evals=tap_evals,
+        seed=(options.seed, crc32(row["weights_sha256"].encode()), index, tap or 0),
     )
 
 
-def spectrum_metrics(evals: NDArray[np.float64], options: MetricOptions) -> dict[str, Any]:
-    """Status, reason and metrics of one pooled spectrum, as the columns of a `LayerRow`.
+def layer_metrics(layer: Layer, options: MetricOptions) -> dict[str, Any]:
+    """Status, reason and metrics of one matrix, as the columns of a `LayerRow`.
 
     Args:
-        evals: Eigenvalues, shape (n,), zeros included, the kernel factor already applied.
+        layer: The matrix.
         options: How metrics are computed.
     """
-    scale, space = scale_metrics(evals), effective_correlation_space(evals)
-    if isinstance(scale, Reason) or isinstance(space, Reason):
+    evals = layer.evals
+    scale, space, closest = scale_metrics(evals), effective_correlation_space(evals), closest_correlation_space(evals)
+    if isinstance(scale, Reason) or isinstance(space, Reason) or isinstance(closest, Reason):
         return {"status": "failed", "reason": Reason.ZERO_MATRIX.value}
     columns: dict[str, Any] = {
         "lambda_max": scale.lambda_max,
@@ -92,31 +131,39 @@ def spectrum_metrics(evals: NDArray[np.float64], options: MetricOptions) -> dict
         "matrix_rank": scale.matrix_rank,
         "entropy": scale.entropy,
         "erg_n": space.n,
+        "erg_n_closest": closest.n,
         "erg_lambda_min": space.lambda_min,
         "erg_trace_log": space.trace_log,
+        "erg_share": space.n / len(evals),
+        **mean_trap_columns(layer),
+        **permuted_columns(layer, options),
+        **window_columns(layer),
     }
-    fit = _fit(evals, options)
-    if isinstance(fit, Reason):
-        return {"status": "no_tail", "reason": fit.value, **columns}
-    return {
-        "status": "ok",
-        **columns,
-        "alpha": fit.alpha,
-        "alpha_sigma": fit.alpha_sigma,
-        "lambda_min": fit.lambda_min,
-        "d_ks": fit.d_ks,
-        "d_ww": fit.d_ww,
-        "n_tail": fit.n_tail,
-        "alpha_hat": fit.alpha * scale.log_spectral_norm,
-        "log_alpha_norm": log_alpha_norm(evals, fit.alpha),
-        "tail_trace_log": tail_trace_log(evals, fit.lambda_min),
-        "erg_delta": fit.lambda_min * trace_scale(evals) - space.lambda_min,
-        "erg_gap": space.n - fit.n_tail,
-    }
-
-
-def _fit(evals: NDArray[np.float64], options: MetricOptions) -> PowerLawFit | Reason:
     tail = evals[evals > options.least_eigenvalue]
-    if len(tail) < options.min_evals:
-        return Reason.TOO_FEW_EIGENVALUES
-    return fit_power_law(tail, small_sample=SmallSample() if options.small_sample else None)
+    fit = fit_tail(tail, options)
+    if isinstance(fit, Reason):
+        bulk = {} if options.detail == "basic" else bulk_columns(layer, fit, {}, options)
+        return {"status": "no_tail", "reason": fit.value, **columns, **bulk}
+    law = law_of(fit)
+    distance = erg_distance(evals, law.lambda_min)
+    assert not isinstance(distance, Reason), "there are eigenvalues above 0"
+    columns |= {
+        "status": "ok",
+        **fit_columns(fit),
+        **vector_columns(layer, law.lambda_min),
+        "alpha_hat": law.alpha * scale.log_spectral_norm,
+        "log_alpha_norm": log_alpha_norm(evals, law.alpha),
+        "tail_trace_log": distance.trace_log,
+        "tail_trace_log_per_eval": distance.trace_log_per_eigenvalue,
+        "erg_delta": distance.delta,
+        "erg_delta_raw": distance.delta_raw,
+        "erg_gap": distance.gap,
+    }
+    if options.bootstrap:
+        columns |= bootstrap_columns(tail, options.bootstrap, layer.seed)
+    if options.detail != "basic":
+        exponential = exponential_columns(tail, law)
+        columns |= {**other_exponents(tail, law), **exponential, **bulk_columns(layer, law, exponential, options)}
+    if options.detail == "full":
+        columns |= {**near_columns(tail), **alternative_columns(tail, law), **quality_columns(evals, law.alpha)}
+    return columns

@@ -1,17 +1,34 @@
 """What may be chosen: how spectra are made, and how metrics are computed from them."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from catalogs import unknown_name
 from catalogs.identity import config_id
 from pipeline.errors import OptionError
 
-SPECTRA_VERSION = 1
+SPECTRA_VERSION = 2
 """Raised by hand when the values in a spectra file may change: the layout rules, the decomposition."""
 
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 """Raised by hand when the values of a metric may change; never for a new column."""
+
+
+FINGERS = ("keep", "clip", "clip_weightwatcher", "peak")
+KERNELS = ("pooled", "slices")
+BULKS = ("iteration", "quantile")
+DETAILS = ("basic", "standard", "full")
+
+
+def _check_name(option: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise OptionError(unknown_name(option, value, known))
+
+
+def _check_least(option: str, value: int, least: int) -> None:
+    if value < least:
+        raise OptionError(f"{option} must be at least {least}, got {value}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +37,31 @@ class SpectrumOptions:
 
     Attributes:
         precision: Number format of the decomposition.
+        permutations: How many spectra of permuted entries are stored beside each spectrum.
+        vectors: Whether the spread of every singular vector is stored; takes several times as long.
+        windows: Whether the spectra of square windows (FARMS) are stored.
+        seed: Where permutations come from.
     """
 
     precision: str = "float64"
+    permutations: int = 0
+    vectors: bool = False
+    windows: bool = False
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.precision != "float64":
-            raise OptionError(f"{unknown_name('precision', self.precision, ['float64'])}")
+        _check_name("precision", self.precision, ["float64"])
+        _check_least("permutations", self.permutations, 0)
+        _check_least("seed", self.seed, 0)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What names the spectra: options at their default say nothing, so a new one renames none."""
+        chosen = {name: value for name, value in asdict(self).items() if value != getattr(SpectrumOptions(), name)}
+        return {"precision": self.precision, **chosen}
+
+
+PLAIN_SPECTRA = SpectrumOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +69,37 @@ class MetricOptions:
     """How metrics are computed from spectra. Another choice here needs no weights.
 
     Attributes:
-        kernel_factor: Factor on the eigenvalues of convolution kernels, whose taps are pooled into one spectrum.
-            1/2 is WeightWatcher's; 1 leaves them as they are.
+        kernels: `pooled`: the taps of a convolution kernel are one spectrum; `slices`: each is a matrix of its own.
+        kernel_factor: Factor on the eigenvalues of kernels. 1/2 is WeightWatcher's; 1 leaves them as they are.
+        factor_by_taps: Whether that factor is multiplied by the number of taps.
         least_eigenvalue: Absolute threshold on the eigenvalues of a tail fit, after the factor. 0 keeps all that
             the decomposition resolves, which makes alpha free of scale; WeightWatcher cuts at 1e-5.
         min_evals: Fewest eigenvalues above the threshold for a tail fit.
         small_sample: Whether spectra of fewer than 20 eigenvalues are fitted as WeightWatcher 0.7.7 does.
+        fingers: `keep` all eigenvalues; `clip` the few largest that raise alpha; `clip_weightwatcher`, the same as
+            that program counts them; `peak`: lambda_min near the peak of the histogram.
+        bulk: How the variance of the Marchenko-Pastur bulk is had: `iteration`, which takes spikes off and where that
+            fails is as `quantile`, which matches the median.
+        tracy_widom_level: Probability with which noise alone yields no spike in a layer.
+        detail: How many metrics: `basic`, those of WeightWatcher's default and ERG; `standard`, also other exponents,
+            the Marchenko-Pastur bulk, spikes and the phase; `full`, also the tails that fit nearly as well, other laws
+            of the tail, and the layer qualities of SETOL (experimental), in several times as long.
+        bootstrap: Replicas for the goodness of fit and the interval of alpha; 0 for neither.
+        seed: Where replicas come from.
     """
 
+    kernels: str = "pooled"
     kernel_factor: float = 0.5
+    factor_by_taps: bool = False
     least_eigenvalue: float = 0.0
     min_evals: int = 50
     small_sample: bool = False
+    fingers: str = "keep"
+    bulk: str = "iteration"
+    tracy_widom_level: float = 0.99
+    detail: str = "standard"
+    bootstrap: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.kernel_factor < float("inf"):
@@ -54,6 +108,18 @@ class MetricOptions:
             raise OptionError(f"least_eigenvalue must be 0 or more and finite, got {self.least_eigenvalue}.")
         if self.min_evals < 2:
             raise OptionError(f"min_evals must be at least 2 (a tail has two points or more), got {self.min_evals}.")
+        if not 0 < self.tracy_widom_level < 1:
+            raise OptionError(f"tracy_widom_level must be between 0 and 1, such as 0.99, got {self.tracy_widom_level}.")
+        _check_name("kernels", self.kernels, KERNELS)
+        _check_name("fingers", self.fingers, FINGERS)
+        _check_name("bulk", self.bulk, BULKS)
+        _check_name("detail", self.detail, DETAILS)
+        _check_least("bootstrap", self.bootstrap, 0)
+        _check_least("seed", self.seed, 0)
+
+    def factor(self, n_taps: int) -> float:
+        """Factor on the eigenvalues of a kernel of so many taps."""
+        return self.kernel_factor * n_taps if self.factor_by_taps else self.kernel_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +138,7 @@ class Options:
     def content(self) -> dict[str, Any]:
         """All options and the versions of the values, as a results folder keeps them."""
         return {
-            "spectrum": asdict(self.spectrum),
+            "spectrum": self.spectrum.content,
             "spectra_version": SPECTRA_VERSION,
             "metrics": asdict(self.metrics),
             "metrics_version": METRICS_VERSION,
@@ -86,16 +152,20 @@ class Options:
 
 PRESETS = {
     "default": MetricOptions(),
-    "weightwatcher": MetricOptions(least_eigenvalue=1e-5, min_evals=8, small_sample=True),
+    "weightwatcher": MetricOptions(least_eigenvalue=1e-5, min_evals=8, small_sample=True, detail="basic"),
+    "natcomm2021": MetricOptions(kernels="slices", factor_by_taps=True, least_eigenvalue=1e-5, detail="basic"),
 }
 
 
-def preset(name: str) -> MetricOptions:
-    """Metric options by name.
+def preset(name: str, **chosen: Any) -> MetricOptions:
+    """Metric options by name, with what was chosen otherwise.
+
+    Args:
+        name: One of `PRESETS`.
+        chosen: Fields of `MetricOptions`; None leaves that of the preset.
 
     Raises:
-        OptionError: There is no such preset.
+        OptionError: There is no such preset, or an option is out of range.
     """
-    if name not in PRESETS:
-        raise OptionError(unknown_name("preset", name, PRESETS))
-    return PRESETS[name]
+    _check_name("preset", name, PRESETS)
+    return replace(PRESETS[name], **{option: value for option, value in chosen.items() if value is not None})

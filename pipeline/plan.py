@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from catalogs import WeightFile
 from catalogs.identity import fit_id, layouts_of, spectra_id
+from pipeline.damage import Damage
 from pipeline.options import Options
 
 
@@ -37,14 +38,16 @@ class Plan:
     Attributes:
         files: All weight files, two names of one content included.
         units: To be worked on, largest first, so that none is left to run alone at the end.
-        finished: Units whose metrics are there already.
+        finished: Units whose spectra and metrics are there already.
         held_back: Units that failed before for a reason that trying again does not mend.
+        damaged: Files of results that cannot be read, and count as missing.
     """
 
     files: tuple[WeightFile, ...]
     units: tuple[Unit, ...]
     finished: tuple[Unit, ...]
     held_back: tuple[Unit, ...]
+    damaged: tuple[Damage, ...] = ()
 
 
 def make_plan(
@@ -59,7 +62,7 @@ def make_plan(
     Args:
         files: Weight files of known content (`weights_sha256` is set); one content under two names is one unit.
         options: How spectra are made and metrics computed.
-        finished: Fit ids whose layers are there.
+        finished: Ids of the spectra and fits that are there.
         failed: Fit ids not to be tried again.
     """
     units: dict[str, Unit] = {}
@@ -73,10 +76,11 @@ def make_plan(
             continue  # the same content under another name, where the architecture is known
         unit = Unit(file, sha256, spectra_id(sha256, content, layout), fit_id(sha256, content, layout))
         units.setdefault(unit.fit_id, unit)
-    todo = [unit for unit in units.values() if unit.fit_id not in finished and unit.fit_id not in failed]
+    done = {unit.fit_id for unit in units.values() if unit.spectra_id in finished and unit.fit_id in finished}
+    todo = [unit for unit in units.values() if unit.fit_id not in done and unit.fit_id not in failed]
     return Plan(
         files=tuple(files),
         units=tuple(sorted(todo, key=lambda unit: -unit.cost)),
-        finished=tuple(unit for unit in units.values() if unit.fit_id in finished),
-        held_back=tuple(unit for unit in units.values() if unit.fit_id in failed and unit.fit_id not in finished),
+        finished=tuple(unit for unit in units.values() if unit.fit_id in done),
+        held_back=tuple(unit for unit in units.values() if unit.fit_id in failed and unit.fit_id not in done),
     )

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from catalogs import counted
+from pipeline.damage import SUFFIX
 from pipeline.identify import Unidentified
 from pipeline.plan import Plan, Unit
 from pipeline.worker import Outcome
@@ -65,12 +67,10 @@ class ProgressReporter:
         """Say what there is to do, and what cannot be done."""
         self._waiting = {unit.fit_id: unit for unit in plan.units}
         self._total = len(plan.units)
-        there, megabytes = len(plan.finished), sum(unit.cost for unit in plan.units) / 1e6
-        todo = f"{self._total} to do ({megabytes:.0f} MB)" if self._total else "nothing to do"
-        files = len(plan.files) + len(unidentified)
-        count = f"{files} weight file{'' if files == 1 else 's'}"
         if self._lines:
-            self._console.print(f"{count}: {there} there already, {todo}", highlight=False)
+            self._console.print(_planned(plan, len(unidentified)), highlight=False)
+        for damage in plan.damaged:
+            self._noted(f"{damage.path} cannot be read ({damage.error}): set aside as {damage.path.name}{SUFFIX}")
         for row in unidentified:
             self._failed(row.file.name, str(row.error))
         if self._total:
@@ -85,11 +85,14 @@ class ProgressReporter:
         count = self._total - len(self._waiting)
         name = outcome.unit.file.name
         place = f"[{count:>{len(str(self._total))}}/{self._total}]"
+        for note in outcome.notes:
+            self._noted(note)
         if not outcome.done:
             self._failed(f"{place} {name}" if self._lines else name, outcome.error or "failed")
         elif self._lines:
+            matrices = "matrix" if outcome.n_layers == 1 else "matrices"
             self._console.print(
-                f"{place} {name:<24} {outcome.n_layers:>5} matrices {outcome.seconds:>7.1f} s",
+                f"{place} {name:<24} {outcome.n_layers:>5} {matrices:<8} {outcome.seconds:>7.1f} s",
                 markup=False,
                 highlight=False,
             )
@@ -105,9 +108,27 @@ class ProgressReporter:
         oldest = next(iter(self._waiting.values()), None)
         return oldest.file.name[:_NAME_WIDTH] if oldest else ""
 
+    def _noted(self, note: str) -> None:
+        self._console.print(note, style="yellow", markup=False, highlight=False)
+
     def _failed(self, name: str, error: str) -> None:
         told = f"{name} FAILED: {error}" if self._lines else f"Error: {name}: {error}"
         self._console.print(told, style="red", markup=False, highlight=False)
+
+
+def _planned(plan: Plan, unidentified: int) -> str:
+    """What there is to do, in a line; "nothing" only where nothing is wrong."""
+    megabytes = sum(unit.cost for unit in plan.units) / 1e6
+    told = [f"{len(plan.finished)} there already"]
+    if plan.held_back:
+        told.append(f"{len(plan.held_back)} failed before")
+    if unidentified:
+        told.append(f"{unidentified} cannot be had")
+    if plan.units:
+        told.append(f"{len(plan.units)} to do ({megabytes:.0f} MB)")
+    elif len(told) == 1:
+        told.append("nothing to do")
+    return f"{counted(len(plan.files) + unidentified, 'weight file')}: {', '.join(told)}"
 
 
 def _weight(unit: Unit) -> int:

@@ -61,9 +61,20 @@ class SpectrumRow:
     entry_kurtosis: Floats = None
     entry_max_abs: Floats = None
     zero_fraction: Floats = None
+    permuted_evals: Floats = None
+    window_evals: Floats = None
+    long_localization: Floats = None
+    long_participation: Floats = None
+    long_entropy: Floats = None
+    short_localization: Floats = None
+    short_participation: Floats = None
+    short_entropy: Floats = None
 
 
 SPECTRA_SCHEMA = _schema_of(SpectrumRow)
+
+MEASURED = SPECTRA_SCHEMA.names[SPECTRA_SCHEMA.get_field_index("evals") :]
+"""Columns that a decomposition fills."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +91,7 @@ class LayerRow:
     weights_sha256: str
     config: str
     row: int
+    tap: int | None = None
     tensor: str
     layer: str
     part: str | None
@@ -111,8 +123,68 @@ class LayerRow:
     erg_lambda_min: float | None = None
     erg_trace_log: float | None = None
     tail_trace_log: float | None = None
+    tail_trace_log_per_eval: float | None = None
     erg_delta: float | None = None
+    erg_delta_raw: float | None = None
     erg_gap: int | None = None
+    erg_n_closest: int | None = None
+    erg_share: float | None = None
+    erg_null_share: float | None = None
+    alpha_unbiased: float | None = None
+    alpha_low: float | None = None
+    alpha_high: float | None = None
+    n_minima: int | None = None
+    hill_alpha: float | None = None
+    bounded_alpha: float | None = None
+    raw_alpha: float | None = None
+    n_fingers: int | None = None
+    alpha_hat_clipped: float | None = None
+    ratio_exponential: float | None = None
+    p_exponential: float | None = None
+    ratio_truncated: float | None = None
+    p_truncated: float | None = None
+    ratio_log_normal: float | None = None
+    p_log_normal: float | None = None
+    ratio_stretched: float | None = None
+    p_stretched: float | None = None
+    truncated_alpha: float | None = None
+    truncated_cutoff: float | None = None
+    bootstrap_p: float | None = None
+    alpha_interval_low: float | None = None
+    alpha_interval_high: float | None = None
+    mp_sigma: float | None = None
+    mp_lambda_plus: float | None = None
+    mp_soft_rank: float | None = None
+    mp_ks: float | None = None
+    n_spikes: int | None = None
+    trap_theta: float | None = None
+    phase: str | None = None
+    phase_decided_by: str | None = None
+    universality: str | None = None
+    n_traps: float | None = None
+    rand_lambda_max: float | None = None
+    rand_soft_rank: float | None = None
+    rand_distance: float | None = None
+    log_tail_norm: float | None = None
+    log_q2_empirical: float | None = None
+    log_q2_discrete: float | None = None
+    log_q2_free_cauchy: float | None = None
+    log_q2_inverse_marchenko_pastur: float | None = None
+    log_q2_levy_wigner: float | None = None
+    log_q2_cumulant: float | None = None
+    farms_alpha: float | None = None
+    tail_long_localization: float | None = None
+    tail_long_participation: float | None = None
+    tail_long_entropy: float | None = None
+    tail_short_localization: float | None = None
+    tail_short_participation: float | None = None
+    tail_short_entropy: float | None = None
+    bulk_long_localization: float | None = None
+    bulk_long_participation: float | None = None
+    bulk_long_entropy: float | None = None
+    bulk_short_localization: float | None = None
+    bulk_short_participation: float | None = None
+    bulk_short_entropy: float | None = None
 
 
 LAYERS_SCHEMA = _schema_of(LayerRow)

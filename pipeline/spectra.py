@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +15,22 @@ from checkpoints.layout import lay_out
 from checkpoints.matrices import find_tied, matrix_stack, read_weight
 from checkpoints.parts import NO_FACTS, Facts, Part, TensorLayout
 from checkpoints.tensors import Checkpoint
-from pipeline.records import SPECTRA_SCHEMA, SpectrumRow, table_of
+from pipeline.extras import extra_columns
+from pipeline.options import PLAIN_SPECTRA, SpectrumOptions
+from pipeline.records import MEASURED, SPECTRA_SCHEMA, SpectrumRow, table_of
 from setol.reasons import Reason
 from setol.weights.decomposition import Decomposition, decompose
 
+_NOTHING_MEASURED: dict[str, Any] = dict.fromkeys(MEASURED)
 
-def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: Facts = NO_FACTS) -> pa.Table:
+
+def spectra_table(
+    file: WeightFile,
+    checkpoint: Checkpoint,
+    device: str,
+    facts: Facts = NO_FACTS,
+    options: SpectrumOptions = PLAIN_SPECTRA,
+) -> pa.Table:
     """Decompose every matrix of a weight file.
 
     Args:
@@ -27,6 +38,7 @@ def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: 
         checkpoint: Its tensors.
         device: torch device of the decomposition.
         facts: What the model's own modules say about the tensors.
+        options: What is stored beside the spectra.
 
     Returns:
         A row for every tensor or part of one, in the file's order, schema `SPECTRA_SCHEMA`.
@@ -45,7 +57,7 @@ def spectra_table(file: WeightFile, checkpoint: Checkpoint, device: str, facts: 
         if name in tied:
             rows += [_tied_row(row, name, layout.layer, tied[name]) for row in decomposed[tied[name]]]
             continue
-        decomposed[name] = _tensor_rows(file, checkpoint, layout, device)
+        decomposed[name] = _tensor_rows(file, checkpoint, layout, device, options)
         rows += decomposed[name]
     return table_of(rows, SPECTRA_SCHEMA)
 
@@ -65,14 +77,20 @@ def refuse_adapter(file: WeightFile, layouts: Sequence[TensorLayout]) -> None:
         )
 
 
-def _tensor_rows(file: WeightFile, checkpoint: Checkpoint, layout: TensorLayout, device: str) -> list[SpectrumRow]:
+def _tensor_rows(
+    file: WeightFile, checkpoint: Checkpoint, layout: TensorLayout, device: str, options: SpectrumOptions
+) -> list[SpectrumRow]:
     if layout.reason is not None:
         return [_row(file, layout, None, n_params=layout.header.n_params, outcome=layout.reason)]
     tensor = read_weight(checkpoint, layout)
     rows = []
-    for part in layout.parts:
+    for index, part in enumerate(layout.parts):
         stack = matrix_stack(tensor, part)
-        rows.append(_row(file, layout, part, n_params=stack.numel(), outcome=decompose(stack, device=device)))
+        row = _row(file, layout, part, n_params=stack.numel(), outcome=decompose(stack, device=device))
+        if row.role == "analyzed":
+            seed = (crc32(layout.header.name.encode()), index)
+            row = replace(row, **extra_columns(stack, options, seed, device))
+        rows.append(row)
     return rows
 
 
@@ -125,12 +143,5 @@ def _tied_row(row: SpectrumRow, tensor: str, layer: str, original: str) -> Spect
         layer=layer,
         role="tied" if row.role == "analyzed" else row.role,
         tied_to=original,
-        evals=None,
-        rank=None,
-        frobenius_sq=None,
-        entry_mean=None,
-        entry_var=None,
-        entry_kurtosis=None,
-        entry_max_abs=None,
-        zero_fraction=None,
+        **_NOTHING_MEASURED,
     )

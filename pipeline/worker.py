@@ -15,6 +15,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from catalogs import WeightFile
+from checkpoints.downloads import Say
 from checkpoints.errors import CheckpointError
 from checkpoints.fetch import fetch
 from checkpoints.libraries import architecture_facts
@@ -22,7 +23,7 @@ from checkpoints.open import open_checkpoint
 from pipeline.folder import ResultsFolder, write_table
 from pipeline.memory import PeakMemory
 from pipeline.metrics import layers_table
-from pipeline.options import MetricOptions
+from pipeline.options import Options
 from pipeline.plan import Unit
 from pipeline.records import SPECTRA_SCHEMA, AttemptRow
 from pipeline.spectra import spectra_table
@@ -42,7 +43,7 @@ class Job:
         folder: Where results go.
         cache: Where fetched weights are kept.
         config: Name of the configuration.
-        metric_options: How metrics are computed.
+        options: How spectra are made and metrics computed.
         device: torch device, or `auto` for the GPU if there is one.
         threads: Threads of every numerical library.
     """
@@ -50,14 +51,24 @@ class Job:
     folder: ResultsFolder
     cache: Path
     config: str
-    metric_options: MetricOptions
+    options: Options
     device: str = "auto"
     threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The small row that goes back to the driver."""
+    """The small row that goes back to the driver.
+
+    Attributes:
+        unit: What was worked on.
+        done: Whether its results are there.
+        seconds: How long it took.
+        n_layers: How many matrices have metrics.
+        error: What went wrong.
+        transient: Whether trying again may help.
+        notes: Lines that somebody should read: a worker on another machine has no terminal.
+    """
 
     unit: Unit
     done: bool
@@ -65,6 +76,7 @@ class Outcome:
     n_layers: int = 0
     error: str | None = None
     transient: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -90,6 +102,7 @@ def run_unit(unit: Unit, job: Job) -> Outcome:
     """
     start = time.perf_counter()
     stages = _Stages()
+    notes: list[str] = []
     attempt = new_attempt(unit.file, job, unit=unit.fit_id)
     n_layers = 0
     failure: Exception | None = None
@@ -97,7 +110,7 @@ def run_unit(unit: Unit, job: Job) -> Outcome:
         torch.set_num_threads(job.threads)
         reused = job.folder.spectra_path(unit.spectra_id).exists()
         try:
-            n_layers = _publish(unit, job, stages)
+            n_layers = _publish(unit, job, stages, notes.append)
         except Exception as error:  # noqa: BLE001 - whatever one file does must not stop the others
             failure = error
     attempt = replace(
@@ -112,7 +125,7 @@ def run_unit(unit: Unit, job: Job) -> Outcome:
         job.folder.record(finish(attempt, failure))
     except OSError as error:  # a disk too full even for the log
         failure = failure or error
-    return outcome_of(unit, failure, time.perf_counter() - start, n_layers)
+    return replace(outcome_of(unit, failure, time.perf_counter() - start, n_layers), notes=tuple(notes))
 
 
 def new_attempt(file: WeightFile, job: Job, *, unit: str | None) -> AttemptRow:
@@ -176,17 +189,18 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _publish(unit: Unit, job: Job, stages: _Stages) -> int:
+def _publish(unit: Unit, job: Job, stages: _Stages, say: Say) -> int:
     spectra_path = job.folder.spectra_path(unit.spectra_id)
     if not spectra_path.exists():
         with stages.measure("fetch"):
-            path = fetch(unit.file, job.cache)
+            path = fetch(unit.file, job.cache, say)
         with stages.measure("spectra"):
             checkpoint = open_checkpoint(path)
             facts = architecture_facts(unit.file, checkpoint.headers)
-            write_table(spectra_table(unit.file, checkpoint, resolve_device(job.device), facts), spectra_path)
+            device, options = resolve_device(job.device), job.options.spectrum
+            write_table(spectra_table(unit.file, checkpoint, device, facts, options), spectra_path)
     with stages.measure("metrics"):
         spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
-        layers = layers_table(spectra, job.metric_options, job.config)
+        layers = layers_table(spectra, job.options.metrics, job.config)
         write_table(layers, job.folder.layers_path(unit.fit_id))
     return len(layers)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from setol.errors import SetolError
 from setol.reasons import Reason
 from setol.scale import check_spectrum
 
@@ -34,8 +35,40 @@ class EffectiveCorrelationSpace:
 
 
 def trace_scale(evals: NDArray[np.float64]) -> float:
-    """Factor that takes eigenvalues to the trace scale, n / sum: their mean becomes 1 (zeros counted in n)."""
-    return len(evals) / float(evals.sum(dtype=np.float64))
+    """Factor that takes eigenvalues to the trace scale, n / sum: their mean becomes 1 (zeros counted in n).
+
+    Args:
+        evals: Eigenvalues, shape (n,), zeros included, any scale, at least one positive.
+
+    Raises:
+        SetolError: There is no positive eigenvalue, one is negative or not finite, or float64 holds no such
+            factor (all eigenvalues below some 1e-308); `to_trace_scale` needs none.
+    """
+    check_spectrum(evals)
+    exponent = _exponent_of_largest(evals)
+    with np.errstate(over="ignore"):
+        factor = float(np.ldexp(len(evals) / np.ldexp(evals.astype(np.float64), -exponent).sum(), -exponent))
+    if not np.isfinite(factor):
+        raise SetolError(
+            f"need eigenvalues whose trace-scale factor fits float64; the largest is {evals.max()}. "
+            f"Call to_trace_scale, which needs no factor."
+        )
+    return factor
+
+
+def to_trace_scale(evals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The eigenvalues divided by their mean, shape (n,), in the order given (zeros counted in the mean).
+
+    Args:
+        evals: Eigenvalues, shape (n,), zeros included, any scale: 1e300 and denormal numbers too.
+
+    Raises:
+        SetolError: There is no positive eigenvalue, or one is negative or not finite.
+    """
+    check_spectrum(evals)
+    relative = np.ldexp(evals.astype(np.float64), -_exponent_of_largest(evals))
+    rescaled: NDArray[np.float64] = relative * (len(relative) / float(relative.sum()))
+    return rescaled
 
 
 def effective_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelationSpace | Reason:
@@ -56,14 +89,38 @@ def effective_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelat
     check_spectrum(evals)
     if not np.any(evals > 0):
         return Reason.ZERO_MATRIX
-    descending = np.sort(evals)[::-1].astype(np.float64) * trace_scale(evals)
+    descending = to_trace_scale(np.sort(evals)[::-1])
     if descending[0] - descending[-1] <= EQUAL_SPREAD * descending[0]:
         return EffectiveCorrelationSpace(len(descending), float(descending[-1]), 0.0)
-    positive = descending[descending > 0]
-    trace_logs = np.cumsum(np.log(positive))
+    trace_logs = np.cumsum(np.log(descending[descending > 0]))
     below = np.flatnonzero(trace_logs < 0)
-    last = int(below[0]) if len(below) else len(positive) - 1
-    return EffectiveCorrelationSpace(last + 1, float(positive[last]), float(trace_logs[last]))
+    last = int(below[0]) if len(below) else len(trace_logs) - 1
+    return EffectiveCorrelationSpace(last + 1, float(descending[last]), float(trace_logs[last]))
+
+
+def closest_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelationSpace | Reason:
+    """The ECS whose product is closest to 1, from either side, with all eigenvalues above the mean in it.
+
+    The product rises while eigenvalues exceed 1 and falls from there on, so that past its peak one length
+    comes closest to 1: that of `effective_correlation_space`, or one less. Its trace_log may be of either sign.
+
+    Args:
+        evals: Eigenvalues, shape (n,), zeros included, any order, any scale.
+
+    Returns:
+        The ECS, or `Reason.ZERO_MATRIX` where all eigenvalues are 0.
+
+    Raises:
+        SetolError: There are none, or one is negative or not finite.
+    """
+    first_below = effective_correlation_space(evals)
+    if isinstance(first_below, Reason) or first_below.trace_log == 0.0:
+        return first_below
+    descending = to_trace_scale(np.sort(evals)[::-1])
+    peak = int(np.count_nonzero(descending > 1))
+    trace_logs = np.cumsum(np.log(descending[: first_below.n]))
+    last = peak - 1 + int(np.argmin(np.abs(trace_logs[peak - 1 :])))
+    return EffectiveCorrelationSpace(last + 1, float(descending[last]), float(trace_logs[last]))
 
 
 def tail_trace_log(evals: NDArray[np.float64], lambda_min: float) -> float:
@@ -71,7 +128,20 @@ def tail_trace_log(evals: NDArray[np.float64], lambda_min: float) -> float:
 
     Args:
         evals: Eigenvalues, shape (n,), zeros included, any scale.
-        lambda_min: Lower edge of the tail, above 0, in the same scale.
+        lambda_min: Lower edge of the tail, above 0, in the same scale; a tail without eigenvalues has the sum 0.
+
+    Raises:
+        SetolError: lambda_min is not positive and finite, there is no positive eigenvalue, or one is negative
+            or not finite.
     """
-    tail = evals[evals >= lambda_min].astype(np.float64)
-    return float(np.log(tail).sum() + len(tail) * np.log(trace_scale(evals)))
+    if not (np.isfinite(lambda_min) and lambda_min > 0):
+        raise SetolError(f"need a finite lower edge lambda_min above 0; got {lambda_min}.")
+    return float(np.log(to_trace_scale(evals)[evals >= lambda_min]).sum())
+
+
+def _exponent_of_largest(evals: NDArray[np.float64]) -> int:
+    """Power of two next to the largest eigenvalue: dividing by it costs no digit, and no sum overflows after."""
+    largest = float(evals.max())
+    if largest == 0:
+        raise SetolError("need at least one positive eigenvalue for the trace scale; got only zeros.")
+    return int(np.frexp(largest)[1])

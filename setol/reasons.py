@@ -28,7 +28,10 @@ class Reason(StrEnum):
         "A factor of a low-rank update (LoRA) of another weight; it says nothing without that one.",
     )
     DTYPE = "dtype", "The number format is not one that can be widened to float64 here."
-    DEPTHWISE = "depthwise", "One input channel a group: every tap of the kernel is a column, not a matrix."
+    DEPTHWISE = (
+        "depthwise",
+        "One input or one output channel, in all or in each group: every tap of the kernel is a vector, not a matrix.",
+    )
     NON_FINITE = "non_finite", "Some entries are NaN or infinite."
     EMPTY = "empty", "An axis has length 0."
     UNKNOWN = "unknown", "Three or more axes, and neither name nor shape says which two form the matrix."
@@ -40,3 +43,33 @@ class Reason(StrEnum):
     )
     EQUAL_EIGENVALUES = "equal_eigenvalues", "All eigenvalues are equal, so the spectrum has no tail."
     ZERO_MATRIX = "zero_matrix", "Every eigenvalue is zero."
+
+    # A spectrum without a Marchenko-Pastur bulk.
+    ZERO_BULK = "zero_bulk", "The eigenvalues a Marchenko-Pastur law would be matched to are zero."
+    NO_BULK = (
+        "no_bulk",
+        "Too many eigenvalues lie above the edge of every Marchenko-Pastur law that was tried to call the rest a bulk.",
+    )
+    NO_PHASE = (
+        "no_phase",
+        "The spectrum has neither spikes nor a heavier edge than noise, and yet not its shape: no phase describes it.",
+    )
+
+    # A tail without a law, or two laws without a winner.
+    POWER_LAW_LIMIT = (
+        "power_law_limit",
+        "The likelihood is largest where the law becomes the power law itself: no law of its kind fits better.",
+    )
+    NO_MAXIMUM = "no_maximum", "The likelihood was not maximized: the eigenvalues lie too close for its parameters."
+    NO_CANDIDATE = "no_candidate", "No eigenvalue allowed as lambda_min leaves a tail whose values differ."
+    NO_DIFFERENCE = (
+        "no_difference",
+        "The two laws differ by the same at every eigenvalue: there is no spread to compare their difference with.",
+    )
+    NO_REPLICA = "no_replica", "No resampled spectrum had a tail whose values differ."
+
+    # A model of the spectrum without a layer quality, or without cumulants.
+    NO_MOMENTS = "no_moments", "The law's tail is too heavy for finite moments, so it has no free cumulants."
+    R_TRANSFORM_DOMAIN = "r_transform_domain", "Eigenvalues lie outside the domain of the model's R-transform."
+    SERIES_BELOW_ZERO = "series_below_zero", "The series of free cumulants, cut off, ends below 0: it diverges."
+    OVERFLOW = "overflow", "The result is too large or too small for float64."

@@ -1,6 +1,7 @@
 """What came out for one model: layers, ledger, spectra and a reading, all in memory."""
 
 import html
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,12 +15,10 @@ if TYPE_CHECKING:
 
     from analysis import Results
     from setol_zoo.picture import Picture
+    from setol_zoo.reading import FittedLayer
 
 MOST_ROWS = 60
 """Layers that a printed table shows."""
-
-MOST_TIED = 3
-"""Tied tensors that are named below it."""
 
 SHOWN = {
     **{"layer": "layer", "part": "part", "kind": "kind", "n_rows": "N", "n_cols": "M", "n_evals": "evals"},
@@ -43,7 +42,7 @@ SELECT tensor, layer, part, kind, dtype, shape, n_params, role, reason, sentence
 FROM spectra LEFT JOIN stored.reasons USING (reason) WHERE model = {model}
 """
 _EVALS = """
-SELECT tensor, s.part, s.evals, l.evals_factor
+SELECT s.file, tensor, s.part, s.evals, s.entry_var, l.evals_factor
 FROM spectra AS s JOIN layers AS l USING (model, file, tensor)
 WHERE model = {model} AND s.part IS NOT DISTINCT FROM l.part AND s.evals IS NOT NULL
 """
@@ -100,13 +99,17 @@ class Analysis:
     @property
     def reading(self) -> str:
         """What alpha says about the model, in one sentence."""
-        from setol_zoo.reading import nothing_to_read, reading
+        from setol_zoo.reading import no_fit, reading
 
-        if not self._layers.num_rows:
-            return nothing_to_read(self.name)
-        counted = self._layers.select(["alpha", "status", "kind"]).to_pylist()
-        alphas = [row["alpha"] for row in counted if row["status"] == "ok" and row["kind"] != "table"]
-        return reading(self.name, self._summary, alphas)
+        layers = self._fitted_layers()
+        return reading(self.name, self._summary, layers) if layers else no_fit(self.name, self._without_fit())
+
+    @property
+    def order(self) -> str:
+        """The order of `layers`: by name where a safetensors file knows no other, else that of the state dict."""
+        from analysis.order import layer_order
+
+        return layer_order(self._evals["file"].to_pylist())
 
     def spectrum(self, layer: str, part: str | None = None) -> "NDArray[np.float64]":
         """The pooled spectrum that the metrics of a layer were computed from.
@@ -169,15 +172,22 @@ class Analysis:
 
     def notes(self) -> list[str]:
         """What stands below the table: tensors left out by reason, coverage, the reading."""
+        from catalogs import counted
+
         lines = []
         skipped = self.skipped
         for (reason, sentence), rows in skipped.groupby(["reason", "sentence"], sort=False):
-            lines.append(f"skipped: {len(rows)} tensors, {rows['n_params'].sum():,} entries, {reason}: {sentence}")
+            entries = counted(rows["n_params"].sum(), "entry", "entries")
+            lines.append(f"skipped: {counted(len(rows), 'tensor')}, {entries}, {reason}: {sentence}")
+        if grouped := self._read_as_grouped():
+            lines.append(grouped)
         if self._summary["n_tied"]:
             tied = sorted(
                 {f"{row['tensor']} to {row['tied_to']}" for row in self._tensors.to_pylist() if row["tied_to"]}
             )
             lines.append(f"tied, counted once: {', '.join(tied)}")
+        if self._layers.num_rows:
+            lines.append(f"rows stand {self.order}")
         if self._summary["coverage"] is not None:
             lines.append(f"coverage: {100 * self._summary['coverage']:.1f} % of the parameters in matrices")
         return [*lines, self.reading]
@@ -197,6 +207,49 @@ class Analysis:
         notes = "".join(f"<p>{html.escape(line)}</p>" for line in self.notes())
         return f"<div><p><b>{html.escape(self._title())}</b></p>{table}{notes}</div>"
 
+    def _fitted_layers(self) -> "list[FittedLayer]":
+        """The layers that the summary is made of."""
+        from setol_zoo.reading import FittedLayer, like_random
+
+        columns = ["tensor", "part", "kind", "status", "n_rows", "n_cols", "n_slices", "alpha"]
+        rows = self._layers.select([*columns, "d_ks", "n_tail", "lambda_max", "evals_factor"]).to_pylist()
+        keys = zip(self._evals["tensor"].to_pylist(), self._evals["part"].to_pylist(), strict=True)
+        variances = dict(zip(keys, self._evals["entry_var"].to_pylist(), strict=True))
+        return [
+            FittedLayer(
+                alpha=row["alpha"],
+                d_ks=row["d_ks"],
+                n_tail=row["n_tail"],
+                like_random=like_random(
+                    row["n_rows"],
+                    row["n_cols"],
+                    row["n_slices"],
+                    max(variances[row["tensor"], row["part"]]),
+                    row["lambda_max"] / row["evals_factor"],
+                ),
+            )
+            for row in rows
+            if row["status"] == "ok" and row["kind"] != "table"
+        ]
+
+    def _read_as_grouped(self) -> str | None:
+        """A line on the kernels whose groups were told by names and shapes alone, if there are any."""
+        from analysis.grouped import grouped_kernels, told
+
+        return told(grouped_kernels(self._tensors.to_pylist()))
+
+    def _without_fit(self) -> Counter[tuple[str, str]]:
+        """Why matrices have no fitted tail: reason and sentence, and how many matrices."""
+        import pyarrow.compute as pc
+
+        from setol.reasons import Reason
+
+        skipped = self._tensors.filter(pc.field("role") == "skipped")
+        sentences = {each.value: each.sentence for each in Reason}
+        no_matrix = (None, Reason.VECTOR, Reason.BUFFER, Reason.INTEGER)
+        reasons = [reason for table in (self._layers, skipped) for reason in table["reason"].to_pylist()]
+        return Counter((reason, sentences[reason]) for reason in reasons if reason not in no_matrix)
+
     def _matrix(self, layer: str, part: str | None) -> dict[str, Any]:
         """The row of the ledger of one decomposed or tied matrix."""
         from analysis import AnalysisError
@@ -215,8 +268,10 @@ class Analysis:
         return fitting[0]
 
     def _title(self) -> str:
-        count, fitted = self._summary["n_analyzed"], self._summary["n_ok"]
-        return f"{self.name}: {count} {'matrix' if count == 1 else 'matrices'}, {fitted} with a fitted tail"
+        from catalogs import counted
+
+        matrices = counted(self._summary["n_analyzed"], "matrix", "matrices")
+        return f"{self.name}: {matrices}, {self._summary['n_ok']} with a fitted tail"
 
 
 def analysis_of(results: "Results", model: str) -> Analysis:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from catalogs import Catalog
     from checkpoints.live import LiveCheckpoint
+    from pipeline.drive import Reporter, RunSummary
     from pipeline.identify import Unidentified
     from pipeline.options import Options
     from pipeline.plan import Plan
@@ -48,7 +49,7 @@ def analyze(
         CatalogError: No model has that name; the message has the nearest.
         CheckpointError: The weights cannot be had or read; the message says what to do.
         FolderError: The results folder cannot be written to.
-        OptionError: An option is unknown or out of range.
+        OptionError: An option is unknown or out of range, or this machine has no such device.
         TypeError: The model is of a kind that cannot be read.
     """
     from tempfile import TemporaryDirectory
@@ -60,10 +61,7 @@ def analyze(
     from pipeline.options import preset as metric_options
     from setol_zoo.analysis_result import analysis_of
 
-    metrics = metric_options(preset)
-    if min_evals is not None:
-        metrics = replace(metrics, min_evals=min_evals)
-    options = Options(metrics=metrics)
+    options = Options(metrics=metric_options(preset, min_evals=min_evals))
     kept = None if results is None else nullcontext(str(Path(results).absolute()))
     with kept or TemporaryDirectory(prefix="setol-") as folder, _threads(threads or torch.get_num_threads()) as count:
         if isinstance(model, str | Path):
@@ -71,6 +69,42 @@ def analyze(
         else:
             key = _analyze_live(_open_live(model), Path(folder), options, device, count)
         return analysis_of(open_results(folder, options.config), key)
+
+
+def analyze_catalog(
+    catalog: "Catalog", folder: Path, options: "Options", *, device: str, threads: int, reporter: "Reporter"
+) -> "RunSummary":
+    """Bring a results folder up to date with a few models, in this process; what failed before is tried again.
+
+    Args:
+        catalog: The models.
+        folder: The results folder; it is made if missing.
+        options: How spectra are made and metrics computed.
+        device: torch device, or `auto`.
+        threads: Threads of the numerical libraries.
+        reporter: Told what happens.
+
+    Raises:
+        FolderError: The results folder cannot be written to.
+        OptionError: This machine has no such device.
+    """
+    from checkpoints.fetch import cache_directory
+    from pipeline.device import require_device
+    from pipeline.drive import RunRequest, drive
+    from pipeline.folder import ResultsFolder
+    from pipeline.serial import run_serially
+
+    require_device(device)
+    request = RunRequest(
+        catalog,
+        ResultsFolder(folder),
+        cache_directory(),
+        options,
+        device=device,
+        threads=threads,
+        retry_failed=True,
+    )
+    return drive(request, run_serially, reporter)
 
 
 class _Quiet:
@@ -86,23 +120,10 @@ class _Quiet:
 def _analyze_file(target: str | Path, folder: Path, options: "Options", device: str, threads: int) -> str:
     """Bring a results folder up to date with one model by path or name; its key."""
     from checkpoints.errors import CheckpointError
-    from checkpoints.fetch import cache_directory
-    from pipeline.drive import RunRequest, drive
-    from pipeline.folder import ResultsFolder
-    from pipeline.serial import run_serially
     from setol_zoo.targets import catalog_of_targets
 
     catalog = catalog_of_targets([f"path:{target}" if isinstance(target, Path) else target], choose=_ask_nobody)
-    request = RunRequest(
-        catalog,
-        ResultsFolder(folder),
-        cache_directory(),
-        options,
-        device=device,
-        threads=threads,
-        retry_failed=True,
-    )
-    summary = drive(request, run_serially, _Quiet())
+    summary = analyze_catalog(catalog, folder, options, device=device, threads=threads, reporter=_Quiet())
     if summary.failures:
         told = "\n".join(dict.fromkeys(failure.error for failure in summary.failures))
         raise CheckpointError(told, transient=all(failure.transient for failure in summary.failures))
@@ -135,6 +156,7 @@ def _analyze_live(
     import pyarrow.parquet as pq
 
     from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, WeightFile, to_arrow
+    from pipeline.device import require_device
     from pipeline.folder import ResultsFolder, write_table
     from pipeline.metrics import layers_table
     from pipeline.plan import make_plan
@@ -142,6 +164,8 @@ def _analyze_live(
     from pipeline.spectra import spectra_table
     from pipeline.worker import Job, finish, new_attempt
 
+    where = device or checkpoint.device
+    require_device(where)
     sha256 = checkpoint.sha256()
     file = WeightFile(
         model=f"memory:{checkpoint.name}@{sha256[:12]}",
@@ -157,8 +181,7 @@ def _analyze_live(
     folder.merge("scores", to_arrow([], SCORES_SCHEMA), [file.model])
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
     folder.save_options(options.config, {**options.content, "catalog": "memory", "planned": planned})
-    where = device or checkpoint.device
-    attempt = new_attempt(file, Job(folder, root, options.config, options.metrics, where, threads), unit=unit.fit_id)
+    attempt = new_attempt(file, Job(folder, root, options.config, options, where, threads), unit=unit.fit_id)
     try:
         spectra_path = folder.spectra_path(unit.spectra_id)
         if not spectra_path.exists():

@@ -2,9 +2,14 @@
 
 import html
 import math
+import re
 from typing import Any
 
 import pyarrow as pa
+
+from catalogs import counted
+
+_LINE_ENDS = re.compile(r"[\r\n]")
 
 
 def text_table(table: pa.Table, *, limit: int | None = None) -> str:
@@ -17,8 +22,8 @@ def text_table(table: pa.Table, *, limit: int | None = None) -> str:
     columns = []
     for name, cells, number in _columns(table, limit):
         width = max(map(len, [name, *cells]))
-        columns.append([cell.rjust(width) if number else cell.ljust(width) for cell in [name, *cells]])
-    lines = ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+        columns.append([text.rjust(width) if number else text.ljust(width) for text in [name, *cells]])
+    lines = [_LINE_ENDS.sub(" ", "  ".join(row)).rstrip() for row in zip(*columns, strict=True)]
     return "\n".join([*lines, *_left_out(table, limit)])
 
 
@@ -54,10 +59,15 @@ def _columns(table: pa.Table, limit: int | None) -> list[tuple[str, list[str], b
         (
             field.name,
             column_cells(shown[field.name].to_pylist()),
-            pa.types.is_integer(field.type) or pa.types.is_floating(field.type),
+            is_number(field.type),
         )
         for field in shown.schema
     ]
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of that type is set to the right."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def cell(value: Any) -> str:
@@ -74,4 +84,5 @@ def _cell_html(tag: str, text: str, number: bool) -> str:
 
 
 def _left_out(table: pa.Table, limit: int | None) -> list[str]:
-    return [f"... and {len(table) - limit} more rows"] if limit is not None and len(table) > limit else []
+    more = 0 if limit is None else len(table) - limit
+    return [f"... and {counted(more, 'more row')}"] if more > 0 else []

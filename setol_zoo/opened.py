@@ -60,9 +60,11 @@ class Zoo:
         return self.results.spectrum(model, layer, part)
 
     def __repr__(self) -> str:
-        count = self.results.rows("SELECT count(*) AS n FROM models")[0]["n"]
+        from catalogs import counted
+
+        models = counted(self.results.rows("SELECT count(*) AS n FROM models")[0]["n"], "model")
         folders = ", ".join(map(str, self.results.folders))
-        return f"{count} model{'' if count == 1 else 's'} in {folders}, configuration {self.results.config}"
+        return f"{models} in {folders}, configuration {self.results.config}"
 
 
 def open_zoo(folders: str | Path | Sequence[str | Path], config: str | None = None) -> Zoo:

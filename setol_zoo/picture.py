@@ -42,7 +42,7 @@ class Picture:
 
 
 def depth_picture_of(analysis: "Analysis") -> Picture:
-    """Alpha of all layers with a fitted tail, from input to output.
+    """Alpha of all layers with a fitted tail, in the model's order.
 
     Raises:
         AnalysisError: No layer has one.
@@ -53,7 +53,7 @@ def depth_picture_of(analysis: "Analysis") -> Picture:
     rows = fitted_rows(analysis)
     if not rows:
         raise AnalysisError(f"there is nothing to draw. {analysis.reading}")
-    return Picture(depth_picture(rows))
+    return Picture(depth_picture(rows, analysis.order))
 
 
 def layer_picture_of(analysis: "Analysis", row: Mapping[str, Any]) -> Picture:

@@ -1,32 +1,104 @@
-"""What a model's metrics say, in one line of plain words."""
+"""What a model's metrics say, in one line of plain words, and what speaks against taking them at their word."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from catalogs import counted
 
 ALPHA_LOW, ALPHA_HIGH = 2.0, 6.0
 """HTSR's range of well-trained layers (Martin and Mahoney, JMLR 22, 2021): over-trained below, under-trained above."""
 
+SHORT_TAIL = 50
+"""Eigenvalues in a tail below which its exponent is not reliable: the rule of thumb for this estimator (Clauset,
+Shalizi and Newman, SIAM Review 51, 2009); with 50, the standard error is a seventh of alpha - 1."""
 
-def reading(name: str, metrics: dict[str, Any] | None, alphas: list[float]) -> str:
+LOOSE_FIT = 0.1
+"""D above which a tail is no power law that one would see: at some point a tenth of it lies on the wrong side."""
+
+WORTH_SAYING = 0.25
+"""Share of the layers from which on a caveat is told: single ones stand in the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedLayer:
+    """What the reading takes from a layer with a fitted tail.
+
+    Attributes:
+        alpha: Exponent of the tail.
+        d_ks: Distance of fit and tail.
+        n_tail: Eigenvalues in the tail.
+        like_random: Whether no eigenvalue lies beyond the edge of a random matrix, see `like_random`.
+    """
+
+    alpha: float
+    d_ks: float
+    n_tail: int
+    like_random: bool
+
+
+def like_random(n_rows: int, n_cols: int, n_slices: int, variance: float, largest: float) -> bool:
+    """Whether the largest eigenvalue is one that 99 % of the matrices of independent entries would not exceed.
+
+    Args:
+        n_rows: N, the longer side.
+        n_cols: M, the shorter side.
+        n_slices: Taps of a kernel, whose eigenvalues are pooled.
+        variance: Of the entries; of several slices, the largest.
+        largest: Largest eigenvalue (squared singular value), raw.
+    """
+    from setol.random_matrix.edge import noise_edge
+
+    return largest <= variance * n_rows * noise_edge(n_rows, n_cols, 1.0).threshold(n_slices=n_slices)
+
+
+def reading(name: str, metrics: dict[str, Any], layers: Sequence[FittedLayer]) -> str:
     """Read the layer exponents of one model.
 
     Args:
         name: The model.
-        metrics: Its row of `model_metrics`, None where no layer has a fitted tail.
-        alphas: Exponents of the layers that the row is made of.
+        metrics: Its row of `model_metrics`.
+        layers: The layers that the row is made of, at least one.
 
     Returns:
-        Median alpha with its standard error, and how many layers lie outside HTSR's range.
+        Median alpha with its standard error, how many layers lie in and outside of HTSR's range, and caveats.
     """
-    if metrics is None or not alphas:
-        return f"{name}: no layer has enough eigenvalues for a power-law tail, so alpha says nothing here"
+    alphas = [layer.alpha for layer in layers]
     n, low, high = len(alphas), sum(a < ALPHA_LOW for a in alphas), sum(a > ALPHA_HIGH for a in alphas)
     error = "" if metrics["alpha_se"] is None else f" (mean {metrics['alpha_mean']:.2f} ± {metrics['alpha_se']:.2f})"
-    outside = [f"{low} below 2 (over-trained, or a trap)"] * bool(low)
-    outside += [f"{high} above 6 (under-trained, or no power law)"] * bool(high)
-    told = "; ".join(outside) or "all of them between 2 and 6, the range of well-trained layers"
-    return f"{name}: median alpha {metrics['alpha_median']:.2f}{error} over {n} layers: {told}"
+    inside = "all of them" if n > 1 and not low + high else str(n - low - high)
+    parts = [f"{inside} in 2 to 6, the range reported for well-trained networks"] * (low + high < n)
+    parts += [f"{low} below 2 (over-trained, or a trap)"] * bool(low)
+    parts += [f"{high} above 6 (under-trained, or no power law)"] * bool(high)
+    told = f"{name}: median alpha {metrics['alpha_median']:.2f}{error} over {counted(n, 'layer')}: {'; '.join(parts)}"
+    caveats = _caveats(layers)
+    return f"{told}. But {'; '.join(caveats)}" if caveats else told
 
 
-def nothing_to_read(name: str) -> str:
-    """The reading of a model in which nothing could be decomposed."""
-    return f"{name}: no weight matrices: every tensor is a vector, a buffer or skipped for another reason (see skipped)"
+def no_fit(name: str, reasons: Counter[tuple[str, str]]) -> str:
+    """The reading of a model without a fitted tail.
+
+    Args:
+        name: The model.
+        reasons: How many matrices have no fit for each reason, a word of the closed list and its sentence. Vectors and
+            buffers are no matrices; where nothing else is there, it is empty.
+    """
+    if not reasons:
+        return f"{name}: no weight matrices: every tensor is a vector, a buffer or a table of positions (see skipped)"
+    ((reason, sentence), n), total = reasons.most_common(1)[0], counted(reasons.total(), "matrix", "matrices")
+    return f"{name}: no layer has a fitted power law, so alpha says nothing here. {n} of {total}, {reason}: {sentence}"
+
+
+def _caveats(layers: Sequence[FittedLayer]) -> list[str]:
+    n = len(layers)
+    random = sum(layer.like_random for layer in layers)
+    short = sum(layer.n_tail < SHORT_TAIL for layer in layers)
+    loose = sum(layer.d_ks > LOOSE_FIT for layer in layers)
+    told = {
+        f"{random} of {n} have no eigenvalue beyond the edge of a random matrix (Marchenko-Pastur), so their alpha is "
+        "no sign of training": random,
+        f"{short} of {n} tails have fewer than {SHORT_TAIL} eigenvalues, too few for a reliable alpha": short,
+        f"{loose} of {n} have D above {LOOSE_FIT}, a poor fit": loose,
+    }
+    return [caveat for caveat, count in told.items() if count >= WORTH_SAYING * n]

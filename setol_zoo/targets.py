@@ -5,7 +5,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -20,7 +19,9 @@ from catalogs import (
     parse_model_key,
     unknown_name,
 )
+from catalogs.display import display_names
 from catalogs.paths import catalog_of_paths
+from setol_zoo.library_names import library_names
 
 Choose = Callable[[str, Sequence[str]], str | None]
 """Asks which of several meanings a name has; None where there is nobody to ask."""
@@ -62,15 +63,20 @@ def catalog_of_targets(targets: Sequence[str], choose: Choose = ask_on_terminal)
     for what, count in Counter(file.file or file.model for file in files).items():
         if count > 1:
             raise CatalogError(f"need each model once, got {what} more than once")
-    taken = Counter(name for _, name in {(file.model, file.name) for file in files})
+    names = _names(files)
     return replace(
         parts[0],
-        files=tuple(
-            replace(file, name=parse_model_key(file.model).long_name) if taken[file.name] > 1 else file
-            for file in files
-        ),
+        files=tuple(replace(file, name=names[file.model]) for file in files),
         scores=tuple(score for part in parts for score in part.scores),
     )
+
+
+def _names(files: Sequence[WeightFile]) -> dict[str, str]:
+    """Names by model: those that the catalogs give, others where two models have the same."""
+    given = {file.model: file.name for file in files}
+    taken = Counter(given.values())
+    keys = [parse_model_key(model) for model in given if taken[given[model]] > 1]
+    return given | dict(zip(map(str, keys), display_names(keys), strict=True))
 
 
 def _catalog_of(target: str, built_in: Sequence[Catalog], choose: Choose) -> Catalog:
@@ -109,7 +115,7 @@ def _only_meaning(name: str, built_in: Sequence[Catalog], choose: Choose) -> str
     meanings = list(dict.fromkeys(meanings))
     if not meanings:
         known = [file.name for catalog in built_in for file in catalog.files]
-        told = unknown_name("model", name, [*known, *(each for names in _library_names().values() for each in names)])
+        told = unknown_name("model", name, [*known, *(each for names in library_names().values() for each in names)])
         raise CatalogError(f"no file or folder {name!r} here, and {told}")
     if len(meanings) == 1:
         return meanings[0]
@@ -131,29 +137,13 @@ def _remote(key: ModelKey) -> Catalog:
     return Catalog(name=key.source, version="0" * 12, files=(file,), scores=())
 
 
-def _library_names() -> dict[str, frozenset[str]]:
-    """The pretrained models of timm and torchvision, where they are installed."""
-    from checkpoints.errors import CheckpointError
-    from checkpoints.timm_source import timm_names
-    from checkpoints.torchvision_source import torchvision_names
-
-    found = {}
-    for library, names in (("timm", timm_names), ("torchvision", torchvision_names)):
-        if find_spec(library) is not None:
-            try:
-                found[library] = frozenset(names())
-            except CheckpointError:  # there, but not what it needs
-                continue
-    return found
-
-
 def _library_keys(name: str) -> Iterator[str]:
     """The exact keys of a bare name that timm or torchvision knows."""
     from checkpoints.errors import CheckpointError
     from checkpoints.timm_source import find_in_timm
     from checkpoints.torchvision_source import find_in_torchvision
 
-    names = _library_names()
+    names = library_names()
     if name in names.get("timm", ()):
         yield f"timm:{find_in_timm(name).name}"
     if name in names.get("torchvision", ()):

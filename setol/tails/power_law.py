@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from setol.errors import SetolError
 from setol.reasons import Reason
-from setol.tails.scan import power_law_cdf, scan_tails
+from setol.tails.law import TailLaw, check_positive, tail_above
+from setol.tails.scan import TailChoice, power_law_cdf, scan_tails
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +54,89 @@ class SmallSample:
     smallest_tail: int = 8
 
 
-def fit_power_law(evals: NDArray[np.float64], *, small_sample: SmallSample | None = None) -> PowerLawFit | Reason:
+@dataclass(frozen=True, slots=True)
+class PowerLaw(TailLaw):
+    """Density (alpha - 1)/lambda_min (lambda/lambda_min)^-alpha from lambda_min up.
+
+    Attributes:
+        lambda_min: Lower edge of the tail, in the scale of the eigenvalues that were given.
+        alpha: Exponent of the density, above 1, free of scale.
+    """
+
+    lambda_min: float
+    alpha: float
+
+    def _log_density(self, ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+        return math.log(self.alpha - 1.0) - (self.alpha - 1.0) * ratios
+
+    def _cdf(self, ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -np.expm1((1.0 - self.alpha) * ratios)
+
+
+def fit_power_law(
+    evals: NDArray[np.float64],
+    *,
+    small_sample: SmallSample | None = None,
+    lambda_min_between: tuple[float, float] | None = None,
+) -> PowerLawFit | Reason:
     """Fit a power law to the tail of a spectrum, lambda_min included.
 
     Args:
         evals: Positive eigenvalues, shape (n,), any order, any scale.
         small_sample: Rule for short spectra; by default they are treated as all others.
+        lambda_min_between: Smallest and largest value allowed for lambda_min, both included, in the scale of the
+            eigenvalues; by default any eigenvalue.
 
     Returns:
-        The fit, or why there is none: fewer than two eigenvalues, or all of them equal.
+        The fit, or why there is none: fewer than two eigenvalues, all of them equal, or none to start a tail
+        from in the range that was given.
 
     Raises:
-        SetolError: An eigenvalue is not positive or not finite.
+        SetolError: An eigenvalue is not positive or not finite, or the range ends before it begins.
     """
-    if evals.ndim != 1 or not np.all(np.isfinite(evals) & (evals > 0)):
-        raise SetolError(
-            f"need positive finite eigenvalues of shape (n,); got shape {evals.shape} with "
-            f"{np.count_nonzero(~(np.isfinite(evals) & (evals > 0)))} that are not. Drop zeros before fitting."
-        )
+    check_positive(evals)
     if len(evals) < 2:
         return Reason.TOO_FEW_EIGENVALUES
     ordered = np.sort(evals).astype(np.float64)
     log_evals = np.log(ordered)
+    starts = None if lambda_min_between is None else _starts_between(ordered, lambda_min_between)
     if small_sample is not None and len(ordered) < small_sample.below:
         smallest_tail = min(small_sample.smallest_tail, len(ordered))
-        choice = scan_tails(log_evals, smallest_tail=smallest_tail, lost_degrees=1)
+        choice = scan_tails(log_evals, smallest_tail=smallest_tail, lost_degrees=1, starts=starts)
     else:
-        choice = scan_tails(log_evals)
+        choice = scan_tails(log_evals, starts=starts)
     if choice is None:
-        return Reason.EQUAL_EIGENVALUES
-    log_tail = log_evals[choice.start :]
+        return Reason.EQUAL_EIGENVALUES if log_evals[0] == log_evals[-1] else Reason.NO_CANDIDATE
+    return fit_of_choice(ordered, choice)
+
+
+def fit_power_law_above(evals: NDArray[np.float64], lambda_min: float) -> PowerLaw | Reason:
+    """Fit a power law to the tail above a given lambda_min by maximum likelihood.
+
+    Args:
+        evals: Positive eigenvalues, shape (n,), any order, any scale; those below lambda_min are left out.
+        lambda_min: Lower edge of the tail, in the same scale; need not be one of them.
+
+    Returns:
+        The law, or why there is none: fewer than two eigenvalues in the tail, or all of them equal.
+
+    Raises:
+        SetolError: An eigenvalue or lambda_min is not positive or not finite.
+    """
+    tail = tail_above(evals, lambda_min)
+    if isinstance(tail, Reason):
+        return tail
+    return PowerLaw(lambda_min, 1.0 + 1.0 / float(tail.log_ratios.mean()))
+
+
+def fit_of_choice(ordered: NDArray[np.float64], choice: TailChoice) -> PowerLawFit:
+    """The record of a tail that has been chosen.
+
+    Args:
+        ordered: The eigenvalues, ascending, shape (n,), any scale.
+        choice: Where the tail starts, its exponent and its D.
+    """
+    log_tail = np.log(ordered[choice.start :])
     n_tail = len(log_tail)
     upper_steps = np.arange(1, n_tail + 1) / n_tail
     d_upper = float(np.abs(power_law_cdf(log_tail, choice.alpha) - upper_steps).max())
@@ -95,3 +149,11 @@ def fit_power_law(evals: NDArray[np.float64], *, small_sample: SmallSample | Non
         d_ks=max(choice.distance, d_upper),
         n_tail=n_tail,
     )
+
+
+def _starts_between(ordered: NDArray[np.float64], limits: tuple[float, float]) -> tuple[int, int]:
+    """First index of a range of values, and the first after it."""
+    low, high = limits
+    if not low <= high:
+        raise SetolError(f"need a range of lambda_min whose first value is at most its last; got {low} to {high}.")
+    return int(np.searchsorted(ordered, low, side="left")), int(np.searchsorted(ordered, high, side="right"))

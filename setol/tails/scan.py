@@ -21,6 +21,9 @@ a pure power law, whose candidates are all equally good, needs the others."""
 FEW = 64
 """So few candidates are cheaper looked at than bounded once more."""
 
+TOGETHER = 16
+"""Tails looked at in one go where all are: their starts lie close together, so little below them is worked out."""
+
 ROUNDING = 1e-12
 """Slack on the bound: far above the rounding of D, far below any difference that matters."""
 
@@ -40,7 +43,13 @@ class TailChoice:
     distance: float
 
 
-def scan_tails(log_evals: NDArray[np.float64], *, smallest_tail: int = 2, lost_degrees: int = 0) -> TailChoice | None:
+def scan_tails(
+    log_evals: NDArray[np.float64],
+    *,
+    smallest_tail: int = 2,
+    lost_degrees: int = 0,
+    starts: tuple[int, int] | None = None,
+) -> TailChoice | None:
     """Find the tail with the smallest Kolmogorov-Smirnov distance to its own power law.
 
     Args:
@@ -48,13 +57,17 @@ def scan_tails(log_evals: NDArray[np.float64], *, smallest_tail: int = 2, lost_d
         smallest_tail: Fewest eigenvalues a tail may have.
         lost_degrees: 0 for the maximum-likelihood exponent 1 + n/S, 1 for its correction 1 + (n-1)/S for a
             lambda_min known beforehand, S being the sum of ln(lambda/lambda_min) over the tail.
+        starts: First index at which a tail may start, and the first at which it may no longer; by default
+            anywhere.
 
     Returns:
         The chosen tail, or None where no candidate has both enough eigenvalues and any spread.
     """
     alphas = tail_exponents(log_evals, lost_degrees)
-    sizes = len(log_evals) - np.arange(len(log_evals))
-    candidates = np.flatnonzero(np.isfinite(alphas) & (sizes >= smallest_tail))
+    indices = np.arange(len(log_evals))
+    first, stop = starts or (0, len(log_evals))
+    allowed = (indices >= first) & (indices < stop) & (len(log_evals) - indices >= smallest_tail)
+    candidates = np.flatnonzero(np.isfinite(alphas) & allowed)
     if not len(candidates):
         return None
 
@@ -77,6 +90,28 @@ def scan_tails(log_evals: NDArray[np.float64], *, smallest_tail: int = 2, lost_d
     return TailChoice(start, float(alphas[start]), distance)
 
 
+def tail_distances(log_evals: NDArray[np.float64], *, limit: float) -> NDArray[np.float64]:
+    """D of the tail above every eigenvalue, shape (n,), where it is at most the limit; infinite elsewhere.
+
+    Args:
+        log_evals: Natural logarithms of the eigenvalues, shape (n,), ascending, any scale.
+        limit: Largest D of interest: tails whose bound lies above it are not looked at.
+    """
+    alphas = tail_exponents(log_evals)
+    candidates = np.flatnonzero(np.isfinite(alphas))
+    for probes in PROBES:
+        bounds = _lower_bounds(log_evals, alphas, candidates, probes)
+        candidates = candidates[bounds <= limit + ROUNDING]
+        if len(candidates) <= FEW:
+            break
+    distances = np.full(len(log_evals), np.inf)
+    for first in range(0, len(candidates), TOGETHER):
+        starts = candidates[first : first + TOGETHER]
+        distances[starts] = _lower_step_distances(log_evals, starts, alphas[starts])
+    distances[distances > limit] = np.inf
+    return distances
+
+
 def tail_exponents(log_evals: NDArray[np.float64], lost_degrees: int = 0) -> NDArray[np.float64]:
     """Exponent of the tail above every eigenvalue, shape (n,); infinite where a tail has no spread."""
     sizes = len(log_evals) - np.arange(len(log_evals))
@@ -93,6 +128,18 @@ def lower_step_distance(log_tail: NDArray[np.float64], alpha: float) -> float:
     """max_k |F(lambda_(k)) - k/n|, k = 0..n-1, for the power law F starting at the first of the tail."""
     size = len(log_tail)
     return float(np.abs(power_law_cdf(log_tail, alpha) - np.arange(size) / size).max())
+
+
+def _lower_step_distances(
+    log_evals: NDArray[np.float64], starts: NDArray[np.intp], alphas: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`lower_step_distance` of several tails, digit for digit; what lies below a tail adds nothing."""
+    indices = np.arange(starts[0], len(log_evals))
+    ranks = np.maximum(indices - starts[:, None], 0)
+    ratios = np.maximum(log_evals[indices] - log_evals[starts, None], 0.0)
+    cdf = -np.expm1((1.0 - alphas[:, None]) * ratios)
+    distances: NDArray[np.float64] = np.abs(cdf - ranks / (len(log_evals) - starts[:, None])).max(axis=1)
+    return distances
 
 
 def power_law_cdf(log_tail: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:

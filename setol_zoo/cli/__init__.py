@@ -8,6 +8,7 @@ COMMANDS = {
     "analyze": "Spectra and metrics of one or a few models, as a table.",
     "plan": "What a run would do, and what it would cost; computes nothing.",
     "run": "Bring a results folder up to date with a catalog of models.",
+    "refit": "Metrics anew from stored spectra, without weights.",
     "status": "What a results folder holds: models, coverage, failures.",
     "sql": "Ask the results with SELECTs, one or at a prompt.",
     "correlate": "Metrics against published scores, within each family.",

@@ -3,20 +3,24 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, reports_user_errors, shown_path
 from setol_zoo.cli.completion import complete_model
-from setol_zoo.cli.request import preset_option
+from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
 
 if TYPE_CHECKING:
     from analysis.results import Results
     from catalogs import Catalog
     from pipeline.drive import RunSummary
+    from pipeline.options import Options
 
 FORMATS = ("png", "svg")
+
+VIEWS = ("models", "layers", "model_metrics", "skipped", "failures")
+"""What --json prints."""
 
 DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat", "evals", "erg_delta", "M", "N")
 """Columns in the order in which they give way on a narrow terminal."""
@@ -24,7 +28,8 @@ DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat",
 
 @click.command("analyze", short_help="Spectra and metrics of one or a few models, as a table.")
 @click.argument("models", nargs=-1, required=True, shell_complete=complete_model)
-@preset_option
+@metric_options
+@spectrum_options
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
 @click.option("--rows", type=click.IntRange(min=1), default=60, show_default=True, help="Most layers to show and draw.")
 @click.option("--results", type=click.Path(path_type=Path, file_okay=False), help="Keep the results in this folder.")
@@ -41,56 +46,69 @@ def command(
     plot: Path | None,
     form: str,
     as_json: bool,
+    **options_given: Any,
 ) -> None:
     """Analyze MODELS: weight files, folders with one model, or models of the built-in catalogs (see `setol catalog`).
 
     Prints a line for every matrix, a reading of them, and what was skipped and why. Exit status: 0 all done,
     1 some models failed, 2 the call was wrong.
     """
+    from pipeline.options import Options, SpectrumOptions, preset
+    from setol_zoo.cli.tables import print_json
     from setol_zoo.targets import catalog_of_targets
 
+    typed = _typed({"preset": preset_name} if preset_name != "default" else {}, options_given)
+    metrics, spectrum = chosen(options_given, METRIC_OPTIONS), chosen(options_given, SPECTRUM_OPTIONS)
+    options = Options(SpectrumOptions(**spectrum), preset(preset_name, **metrics))
     catalog = catalog_of_targets(models)
     with tempfile.TemporaryDirectory(prefix="setol-") as scratch:
-        opened, summary = _compute(catalog, results.absolute() if results else Path(scratch), preset_name, device)
-        own = {summary.renamed.get(model, model) for model in catalog.models}  # the folder may hold others
-        shown = [row for row in opened.rows("SELECT model FROM models WHERE status != 'failed'") if row["model"] in own]
-        drawn = [path for row in shown for path in _draw(opened, row["model"], plot, form, rows)] if plot else []
+        opened, summary = _compute(catalog, results.absolute() if results else Path(scratch), options, device)
+        asked = {summary.renamed.get(model, model) for model in catalog.models}  # the folder may hold others
+        found = _views(opened, asked)
+        shown = [row["model"] for row in found["models"] if row["status"] != "failed"]
+        drawn = [path for model in shown for path in _draw(opened, model, plot, form, rows)] if plot else []
         if as_json:
-            _print_json(opened, drawn)
+            print_json(found | ({"pictures": [str(path) for path in drawn]} if drawn else {}))
         else:
-            for row in shown:
-                _print_model(opened, row["model"], rows)
-            if plot:
-                _print_drawn(opened, drawn, plot)
+            for model in shown:
+                _print_model(opened, model, rows)
+            if plot and shown:
+                _print_drawn(found["layers"], drawn, plot)
     if summary.failures:
         raise SystemExit(SOME_FAILED)
     if not as_json:
-        next_command("run", *models, "--results", results or "results")
+        next_command("run", *models, *typed, "--results", results or "results")
 
 
-def _compute(catalog: "Catalog", folder: Path, preset_name: str, device: str) -> "tuple[Results, RunSummary]":
+def _typed(*options: dict[str, Any]) -> list[object]:
+    """The options as they were typed, for the next command."""
+    typed: list[object] = []
+    for name, value in {name: value for group in options for name, value in group.items()}.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            typed.append(flag)
+        elif value is not None and value is not False:
+            typed += [flag, value]
+    return typed
+
+
+def _compute(catalog: "Catalog", folder: Path, options: "Options", device: str) -> "tuple[Results, RunSummary]":
     """Run the job in a folder; its results, and what became of the run."""
     from analysis.results import open_results
-    from checkpoints.fetch import cache_directory
-    from pipeline.drive import RunRequest, drive
-    from pipeline.folder import ResultsFolder
-    from pipeline.options import Options, preset
     from pipeline.progress import ProgressReporter
-    from pipeline.serial import run_serially
+    from setol_zoo.analyze import analyze_catalog
     from setol_zoo.cli.tables import console
 
-    request = RunRequest(
-        catalog,
-        ResultsFolder(folder),
-        cache_directory(),
-        Options(metrics=preset(preset_name)),
-        device=device,
-        threads=os.cpu_count() or 1,
-        retry_failed=True,
-    )
     with ProgressReporter(console(stderr=True), lines=False) as reporter:
-        summary = drive(request, run_serially, reporter)
+        summary = analyze_catalog(
+            catalog, folder, options, device=device, threads=os.cpu_count() or 1, reporter=reporter
+        )
     return open_results(folder, summary.config), summary
+
+
+def _views(opened: "Results", models: set[str]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the views about some models."""
+    return {view: [row for row in opened.rows(f"FROM {view}") if row["model"] in models] for view in VIEWS}
 
 
 def _draw(opened: "Results", model: str, folder: Path, form: str, most: int) -> "tuple[Path, ...]":
@@ -103,24 +121,18 @@ def _draw(opened: "Results", model: str, folder: Path, form: str, most: int) -> 
         )
 
 
-def _print_drawn(opened: "Results", drawn: "list[Path]", folder: Path) -> None:
+def _print_drawn(rows: list[dict[str, Any]], drawn: list[Path], folder: Path) -> None:
     """How many layers were drawn, and of how many."""
-    fitted = opened.rows("SELECT count(*) AS n FROM layers WHERE status = 'ok'")[0]["n"]
+    from catalogs import counted
+
+    fitted = sum(row["status"] == "ok" for row in rows)
     layers = sum(not path.stem.startswith("alpha_by_depth") for path in drawn)
     if not drawn:
         click.echo("drawn: nothing, as no layer has a fitted tail")
         return
     left_out = f", those with the most eigenvalues (--rows {fitted} draws all)" if layers < fitted else ""
     place = shown_path(folder.absolute())
-    click.echo(f"drawn: {layers} of {fitted} fitted layers{left_out}, and alpha by depth, in {place}")
-
-
-def _print_json(opened: "Results", drawn: "list[Path]") -> None:
-    from setol_zoo.cli.tables import print_json
-
-    views = ("models", "layers", "model_metrics", "skipped", "failures")
-    found = {view: opened.rows(f"SELECT * FROM {view}") for view in views}
-    print_json(found | ({"pictures": [str(path) for path in drawn]} if drawn else {}))
+    click.echo(f"drawn: {layers} of {counted(fitted, 'fitted layer')}{left_out}, and alpha by depth, in {place}")
 
 
 def _print_model(opened: "Results", model: str, rows: int) -> None:

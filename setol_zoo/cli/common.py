@@ -1,5 +1,6 @@
 """What the commands share: options, errors and exit status, the last line."""
 
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -72,5 +73,5 @@ def shown_path(path: Path) -> str:
 
 
 def next_command(*words: Any) -> None:
-    """Print the command to type next: always the last line."""
-    click.echo("next: " + click.style("setol " + " ".join(map(str, words)), bold=True))
+    """Print the command to type next, as a shell takes it: always the last line."""
+    click.echo("next: " + click.style(shlex.join(["setol", *map(str, words)]), bold=True))

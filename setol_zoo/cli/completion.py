@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import CompletionItem
 
 from setol_zoo.cli.common import json_option
 
@@ -12,7 +12,7 @@ SHELLS = ("bash", "zsh", "fish")
 _INSTALL = {
     "bash": 'eval "$(setol completion bash)"    # put this line into ~/.bashrc',
     "zsh": 'eval "$(setol completion zsh)"    # put this line into ~/.zshrc, after compinit',
-    "fish": "setol completion fish > ~/.config/fish/completions/setol.fish",
+    "fish": "mkdir -p ~/.config/fish/completions && setol completion fish > ~/.config/fish/completions/setol.fish",
 }
 
 
@@ -57,16 +57,14 @@ def command(shell: str, as_json: bool) -> None:
 
     Completes commands, options, catalogs, models, presets and views.
     """
-    from setol_zoo.cli import main
+    from setol_zoo.cli.completion_scripts import SCRIPTS
     from setol_zoo.cli.tables import print_json
 
-    kind = get_completion_class(shell)
-    assert kind is not None, f"click has no completion for {shell}"
-    script = kind(main, {}, "setol", "_SETOL_COMPLETE").source()
+    script = SCRIPTS[shell]
     if as_json:
         print_json({"shell": shell, "install": _INSTALL[shell], "script": script})
     else:
-        click.echo(f"# {_INSTALL[shell]}\n{script}")
+        click.echo(f"# {_INSTALL[shell]}\n{script}", nl=False)
 
 
 def _names(known: Iterable[str], begun: str) -> list[CompletionItem]:

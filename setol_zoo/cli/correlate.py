@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import asdict
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import click
@@ -25,20 +27,25 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
     import pyarrow as pa
 
     from analysis.correlate import FEWEST, correlate
+    from analysis.reading import headline, reading
     from analysis.results import open_results
+    from catalogs import counted
     from setol_zoo.cli.tables import print_json, print_table
 
-    found = [asdict(row) for row in correlate(open_results([results], config))]
+    correlations = correlate(open_results([results], config))
+    found = [asdict(row) for row in correlations]
     if as_json:
         print_json(found)
         return
+    groups_of = groupby(correlations, key=attrgetter("dataset", "split", "score_metric", "unit", "family"))
+    if first := headline([tuple(group) for _, group in groups_of]):
+        click.echo(f"{first[0].family or 'all families'}, {first[0].dataset} {first[0].score_metric}: {reading(first)}")
     judged = [{name: row[name] for name in SHOWN} for row in found if row["n"] >= FEWEST]
     if judged:
         print_table(pa.Table.from_pylist(judged))
     groups = sorted({(row["family"] or "all families", row["n"], row["dataset"]) for row in found if row["n"] < FEWEST})
     for (family, n), count in Counter((family, n) for family, n, _ in groups).items():
-        datasets = "1 data set" if count == 1 else f"{count} data sets"
-        click.echo(f"too few to judge: {family}, {n} model{'' if n == 1 else 's'} on {datasets}")
+        click.echo(f"too few to judge: {family}, {counted(n, 'model')} on {counted(count, 'data set')}")
     if not found:
         click.echo("no scored models in these results: give the catalog a scores.csv")
     next_command("report", "--results", results)

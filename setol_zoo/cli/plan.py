@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +14,6 @@ from setol_zoo.cli.request import takes_request
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from catalogs import WeightFile
     from pipeline.drive import RunRequest
     from pipeline.estimate import Estimate
 
@@ -35,8 +33,9 @@ class PlannedFile:
         file: The file.
         bytes: Its size, None where nobody knows.
         to_do: `compute`, `nothing` (there already), `failed before` (--retry-failed tries again), or `fails`.
+        fetch: Whether a run would fetch it: it is not on this machine, and its spectra are not there already.
         pickle: Whether it had to be opened, not only its header read.
-        estimate: What it holds and costs; None before it is downloaded, or where it cannot be read.
+        estimate: What it holds and costs; None where only the file itself says so, or it cannot be read.
         note: Why there is no estimate, or why it fails.
     """
 
@@ -45,9 +44,15 @@ class PlannedFile:
     file: str
     bytes: int | None
     to_do: str
+    fetch: bool = False
     pickle: bool = False
     estimate: "Estimate | None" = None
     note: str | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether only a download would tell what it holds."""
+        return self.note is not None and self.note.startswith(UNKNOWN)
 
 
 @click.command("plan", short_help="What a run would do, and what it would cost; computes nothing.")
@@ -57,8 +62,8 @@ def command(request: "RunRequest", as_json: bool) -> None:
     """Say what `setol run` with the same arguments would do: files, matrices, operations, memory, seconds.
 
     Nothing is computed, and nothing fetched but what tells a file's content (docs/sources.md). Files of yours are
-    read once for their hash, by which it is known what is there already; shapes come from the headers of safetensors
-    files, and pickled ones are opened as weights alone.
+    read once for their hash, by which it is known what is there already. Shapes come from the headers of safetensors
+    files, also of those that are not on this machine; pickled ones that are here are opened as weights alone.
     """
     print_plan(request, as_json=as_json)
 
@@ -73,7 +78,7 @@ def print_plan(request: "RunRequest", *, as_json: bool) -> None:
         return
     print_narrowed(_table(rows), DROPPED_FIRST, limit=len(rows))
     for row in rows:
-        if row.note not in (None, UNKNOWN):
+        if row.note is not None and not row.unknown:
             click.secho(f"Error: {row.name}: {row.note}", fg="red")
     for line in _totals(rows):
         click.echo(line)
@@ -84,39 +89,29 @@ def print_plan(request: "RunRequest", *, as_json: bool) -> None:
 
 def planned_files(request: "RunRequest") -> list[PlannedFile]:
     """Every weight file of a request: what is to be done with it, and what it costs."""
-    from checkpoints.open import PICKLES
+    from checkpoints.remote_header import UnknownBeforeDownload
     from pipeline.drive import prepare
+    from pipeline.preview import preview
 
     plan, unidentified = prepare(request)
     states = (("compute", plan.units), ("nothing", plan.finished), ("failed before", plan.held_back))
+    planned = [(state, unit) for state, units in states for unit in units]
+    previews = preview([unit.file for _, unit in planned], request.cache)
     rows = []
-    for state, units in states:
-        for unit in units:
-            file = unit.file
-            estimate, note = _estimate(file, request.cache)
-            pickle = estimate is not None and Path(file.file).suffix in PICKLES
-            rows.append(PlannedFile(file.model, file.name, file.file, file.size, state, pickle, estimate, note))
+    for (state, unit), seen in zip(planned, previews, strict=True):
+        file = unit.file
+        there = seen.here or request.folder.spectra_path(unit.spectra_id).exists()
+        fetch = state == "compute" and not there
+        note = str(seen.error) if seen.error else None
+        if isinstance(seen.error, UnknownBeforeDownload):
+            note = f"{UNKNOWN}: {note}"
+        rows.append(
+            PlannedFile(file.model, file.name, file.file, seen.size, state, fetch, seen.pickle, seen.estimate, note)
+        )
     for row in unidentified:
         file = row.file
         rows.append(PlannedFile(file.model, file.name, file.file, None, "fails", note=str(row.error)))
     return rows
-
-
-def _estimate(file: "WeightFile", cache: Path) -> "tuple[Estimate | None, str | None]":
-    from checkpoints.errors import CheckpointError
-    from checkpoints.layout import lay_out
-    from checkpoints.open import open_checkpoint
-    from pipeline.estimate import estimate
-
-    here = Path(file.file)
-    if not here.is_absolute():  # inside a wheel or a repository: known where an earlier run has kept it
-        here = cache / "files" / str(file.weights_sha256) / here.name
-    if not here.is_file():
-        return None, UNKNOWN
-    try:
-        return estimate(lay_out(open_checkpoint(here).headers)), None
-    except CheckpointError as error:
-        return None, str(error)
 
 
 def _table(rows: list[PlannedFile]) -> "pa.Table":
@@ -132,7 +127,7 @@ def _table(rows: list[PlannedFile]) -> "pa.Table":
                 "to do": row.to_do,
                 "MB": row.bytes / 1e6 if row.bytes is not None else None,
                 "tensors": found.n_tensors if found else None,
-                "matrices": _counts(found.matrices) if found else UNKNOWN if row.note == UNKNOWN else None,
+                "matrices": _counts(found.matrices) if found else UNKNOWN if row.unknown else None,
                 "params M": found.n_params / 1e6 if found else None,
                 "largest": f"{largest.n_rows} × {largest.n_cols}" if largest else None,
                 "memory MB": largest.memory / 1e6 if largest else None,
@@ -146,6 +141,7 @@ def _table(rows: list[PlannedFile]) -> "pa.Table":
 
 def _totals(rows: list[PlannedFile]) -> list[str]:
     """Sentences under the table."""
+    from catalogs import counted
     from setol import Reason
 
     known = [row for row in rows if row.estimate is not None]
@@ -155,23 +151,30 @@ def _totals(rows: list[PlannedFile]) -> list[str]:
         assert row.estimate is not None
         skips.update(row.estimate.skipped)
     sentences = {each.value: each.sentence for each in Reason}
-    lines = [f"skipped: {count} tensors, {reason}: {sentences[reason]}" for reason, count in skips.most_common()]
+    lines = [
+        f"skipped: {counted(count, 'tensor')}, {reason}: {sentences[reason]}" for reason, count in skips.most_common()
+    ]
     if opened := sum(row.pickle for row in rows):
-        files = "file" if opened == 1 else "files"
-        lines.append(f"{opened} pickled {files} had to be opened to see shapes, as weights alone")
+        lines.append(f"{counted(opened, 'pickled file')} had to be opened to see shapes, as weights alone")
+    for why, n_files in Counter(row.note for row in rows if row.unknown).items():
+        lines.append(f"{counted(n_files, 'file')} {why}")
     seconds = [row.estimate.seconds for row in todo if row.estimate is not None]
-    unknown = sum(row.note == UNKNOWN for row in todo)
-    count = "1 weight file" if len(rows) == 1 else f"{len(rows)} weight files"
-    told = f"{count}: {len(todo)} to do ({sum(row.bytes or 0 for row in todo) / 1e6:.0f} MB)"
+    told = f"{counted(len(rows), 'weight file')}: {len(todo)} to do ({_megabytes(todo)} MB"
+    if remote := [row for row in todo if row.fetch]:
+        told += f", {_megabytes(remote)} MB of it to fetch"
+    told += ")"
     if seconds:
         cores = os.cpu_count() or 1
         told += f", about {_duration(sum(seconds))} of one thread"
         if cores > 1 and len(seconds) > 1:
             told += f", {_duration(max(max(seconds), sum(seconds) / cores))} on {cores} cores"
         told += ", good to a factor of two on CPUs"
-    if unknown:
-        told += f"; {unknown} {UNKNOWN}"
     return [*lines, told]
+
+
+def _megabytes(rows: list[PlannedFile]) -> str:
+    """Their size, with a plus where that of some is not known."""
+    return f"{sum(row.bytes or 0 for row in rows) / 1e6:.0f}" + ("+" if any(row.bytes is None for row in rows) else "")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

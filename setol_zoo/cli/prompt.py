@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -14,6 +15,7 @@ import pyarrow as pa
 from analysis.errors import AnalysisError
 from analysis.results import VIEWS, Results
 from catalogs import unknown_name
+from setol_zoo.cli.tables import WIDE
 
 Print = Callable[[pa.Table], None]
 
@@ -29,11 +31,16 @@ EXAMPLES = (
 
 _ORDER = ("models", "layers", "model_metrics", "scored_models", "scores", "spectra", "skipped", "failures", "attempts")
 
-_HELP = """.schema [VIEW]  views and their columns; with a view, what they mean
+_HELP = """.tables         views
+.schema [VIEW]  views and their columns; with a view, what they mean
 .examples       queries to begin with
 .quit           leave, as Ctrl-D does
 Queries may have several lines and end with a semicolon. Ctrl-C drops what was typed."""
 
+_DOT_COMMANDS = (".tables", ".schema", ".examples", ".help", ".quit", ".exit")
+_LEAVE = (".quit", ".exit")
+
+_COMMENTS = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _PIECES = re.compile(r"'(?:[^']|'')*(?:'|\Z)|\"(?:[^\"]|\"\")*(?:\"|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)|;", re.DOTALL)
 
 
@@ -41,24 +48,36 @@ def split_statements(text: str) -> tuple[list[str], str]:
     """Cut SQL at its semicolons, not at those in texts, names and comments.
 
     Returns:
-        The complete statements, without empty ones, and what is left behind the last semicolon.
+        The complete statements, and what is left behind the last semicolon; both without what is empty or nothing but
+        comments.
     """
     statements, start = [], 0
     for piece in _PIECES.finditer(text):
         if piece[0] == ";":
             statements.append(text[start : piece.start()].strip())
             start = piece.end()
-    return [statement for statement in statements if statement], text[start:].strip()
+    rest = text[start:].strip()
+    return [each for each in statements if not _COMMENTS.fullmatch(each)], "" if _COMMENTS.fullmatch(rest) else rest
 
 
 def answer_all(results: Results, text: str, show: Print) -> int:
-    """Answer every statement of a text in turn; errors go to standard error and stop none of the others.
+    """Answer every statement of a text in turn, and the prompt's commands on lines of their own.
+
+    Errors go to standard error and stop none of the others.
 
     Returns:
         How many could not be answered.
     """
-    statements, rest = split_statements(text)
-    return sum(not _answer(results, statement, show) for statement in [*statements, *([rest] if rest else [])])
+    failed, pending = 0, ""
+    for line in text.splitlines():
+        if not pending and line.strip() in _LEAVE:
+            return failed
+        if not pending and line.strip().startswith("."):
+            failed += not _dot_command(results, line.split())
+            continue
+        statements, pending = split_statements(f"{pending}\n{line}" if pending else line)
+        failed += sum(not _answer(results, statement, show) for statement in statements)
+    return failed + (bool(pending) and not _answer(results, pending, show))
 
 
 def run_prompt(results: Results, show: Print) -> None:
@@ -85,7 +104,7 @@ def run_prompt(results: Results, show: Print) -> None:
                 click.echo()
                 pending = ""
                 continue
-            if line.strip() in (".quit", ".exit"):
+            if line.strip() in _LEAVE:
                 return
             if not pending and line.strip().startswith("."):
                 _dot_command(results, line.split())
@@ -105,8 +124,11 @@ def _answer(results: Results, statement: str, show: Print) -> bool:
     return True
 
 
-def _dot_command(results: Results, words: list[str]) -> None:
+def _dot_command(results: Results, words: list[str]) -> bool:
+    """Carry out a command of the prompt; whether it could be."""
     match words:
+        case [".tables"]:
+            click.echo("\n".join(_ORDER))
         case [".schema"]:
             _print_schema(results)
         case [".schema", view] if view.rstrip(";") in VIEWS:
@@ -116,18 +138,20 @@ def _dot_command(results: Results, words: list[str]) -> None:
                 click.echo(f"  {column:<24} {kind.lower()}")
         case [".schema", view]:
             click.secho(f"Error: {unknown_name('view', view, VIEWS)}", fg="red", err=True)
+            return False
         case [".examples"]:
             click.echo("\n".join(EXAMPLES))
         case [".help"]:
             click.echo(_HELP)
         case _:
-            known = (".schema", ".examples", ".help", ".quit")
-            click.secho(f"Error: {unknown_name('command', words[0], known)}", fg="red", err=True)
+            click.secho(f"Error: {unknown_name('command', words[0], _DOT_COMMANDS)}", fg="red", err=True)
+            return False
+    return True
 
 
 def _print_schema(results: Results, *, brief: bool = False) -> None:
-    """Views and their columns; `brief` keeps to a line each."""
-    width = shutil.get_terminal_size().columns
+    """Views and their columns; `brief` keeps to a line each, as wide as the terminal."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
     for view in sorted(VIEWS, key=_ORDER.index):
         columns = ", ".join(name for name, _ in _columns(results, view))
         head = f"  {click.style(f'{view:<14}', bold=True)} "

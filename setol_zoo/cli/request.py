@@ -1,7 +1,6 @@
 """What `setol run` and `setol plan` have in common: which models, which metric options, which folder."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,19 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from setol_zoo.cli.common import reports_user_errors, results_or_out_option
-from setol_zoo.cli.completion import complete_catalog, complete_model, complete_preset
+from setol_zoo.cli.completion import complete_catalog, complete_model
+from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
 
 if TYPE_CHECKING:
     from pipeline.drive import RunRequest
-
-preset_option = click.option(
-    "--preset",
-    "preset_name",
-    default="default",
-    show_default=True,
-    help="Metric options by name.",
-    shell_complete=complete_preset,
-)
 
 _OPTIONS = (
     click.argument("models", nargs=-1, shell_complete=complete_model),
@@ -33,9 +24,8 @@ _OPTIONS = (
     ),
     results_or_out_option,
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N models."),
-    preset_option,
-    click.option("--min-evals", type=int, help="Fewest eigenvalues for a tail fit; overrides the preset."),
-    click.option("--kernel-factor", type=float, help="Factor on the eigenvalues of kernels; overrides the preset."),
+    metric_options,
+    spectrum_options,
     click.option("--retry-failed", is_flag=True, help="Try again what failed for good (a bad file, a wrong hash)."),
 )
 
@@ -49,9 +39,10 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
     @reports_user_errors
     @wraps(command)
     def wrapper(**options: Any) -> None:
-        names = ("models", "catalog_name", "results", "limit", "preset_name", "min_evals", "kernel_factor")
-        selected = {name: options.pop(name) for name in (*names, "retry_failed")}
-        command(request=_request(**selected), **options)
+        metrics, spectrum = chosen(options, METRIC_OPTIONS), chosen(options, SPECTRUM_OPTIONS)
+        names = ("models", "catalog_name", "results", "limit", "preset_name", "retry_failed")
+        selected = {name: options.pop(name) for name in names}
+        command(request=_request(**selected, metrics=metrics, spectrum=spectrum), **options)
 
     for option in reversed(_OPTIONS):
         option(wrapper)
@@ -64,28 +55,25 @@ def _request(
     results: Path,
     limit: int | None,
     preset_name: str,
-    min_evals: int | None,
-    kernel_factor: float | None,
     retry_failed: bool,
+    metrics: dict[str, Any],
+    spectrum: dict[str, Any],
 ) -> "RunRequest":
+    if catalog_name is None and not models:
+        raise click.UsageError("need --catalog NAME (such as demo), or paths of models.")
+    click.echo("looking up what there is to do", err=True)  # the imports alone take seconds
+
     from catalogs import load_catalog
     from checkpoints.fetch import cache_directory
     from pipeline.drive import RunRequest
     from pipeline.folder import ResultsFolder
-    from pipeline.options import Options, preset
+    from pipeline.options import Options, SpectrumOptions, preset
     from setol_zoo.targets import catalog_of_targets
 
-    if catalog_name is None and not models:
-        raise click.UsageError("need --catalog NAME (such as demo), or paths of models.")
     catalog = load_catalog(catalog_name) if catalog_name else catalog_of_targets(models)
     if catalog_name and models:
         catalog = catalog.select(models)
     if limit:
         catalog = catalog.limit(limit)
-    metrics = preset(preset_name)
-    if min_evals is not None:
-        metrics = replace(metrics, min_evals=min_evals)
-    if kernel_factor is not None:
-        metrics = replace(metrics, kernel_factor=kernel_factor)
-    folder = ResultsFolder(results.absolute())
-    return RunRequest(catalog, folder, cache_directory(), Options(metrics=metrics), retry_failed=retry_failed)
+    options = Options(SpectrumOptions(**spectrum), preset(preset_name, **metrics))
+    return RunRequest(catalog, ResultsFolder(results.absolute()), cache_directory(), options, retry_failed=retry_failed)

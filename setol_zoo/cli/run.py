@@ -9,7 +9,11 @@ from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, shown_p
 from setol_zoo.cli.request import takes_request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.drive import RunRequest
+    from pipeline.plan import Unit
+    from pipeline.worker import Job, Outcome
 
 
 @click.command("run", short_help="Bring a results folder up to date with a catalog of models.")
@@ -43,9 +47,9 @@ def command(
 
     Exit status: 0 all done, 1 some models failed, 2 the call was wrong, 130 interrupted.
     """
-    from functools import partial
-
+    from catalogs import counted
     from pipeline.cluster import run_on_ray
+    from pipeline.device import require_device
     from pipeline.drive import drive
     from pipeline.progress import ProgressReporter
     from pipeline.serial import run_serially
@@ -53,22 +57,27 @@ def command(
     from setol_zoo.cli.status import print_models
     from setol_zoo.cli.tables import console, print_json
 
+    if executor == "serial" or address is None:
+        require_device(device)  # on a cluster, this machine may have no GPU and need none
     if dry_run:
         print_plan(request, as_json=as_json)
         return
-    request = replace(request, device=device)
-    execute = run_serially if executor == "serial" else partial(run_on_ray, address=address, cpus=cpus)
-    with ProgressReporter(console(stderr=True)) as reporter:
-        summary = drive(request, execute, reporter)
+    screen = console(stderr=True)
+
+    def on_ray(units: "tuple[Unit, ...]", job: "Job") -> "Iterator[Outcome]":
+        where = "starting Ray on this machine" if address is None else f"joining the Ray cluster {address}"
+        screen.print(where, markup=False, highlight=False)
+        return run_on_ray(units, job, address=address, cpus=cpus)
+
+    with ProgressReporter(screen) as reporter:
+        summary = drive(replace(request, device=device), run_serially if executor == "serial" else on_ray, reporter)
     results = shown_path(request.folder.root)
     if as_json:
         print_json(asdict(summary))
     else:
         print_models(request.folder.root, config=summary.config)
-        click.echo(
-            f"{len(request.catalog.models)} models: {summary.computed} weight files computed, "
-            f"{summary.reused} there already, {len(summary.failures)} failed"
-        )
+        models, computed = counted(len(request.catalog.models), "model"), counted(summary.computed, "weight file")
+        click.echo(f"{models}: {computed} computed, {summary.reused} there already, {len(summary.failures)} failed")
         next_command("status" if summary.failures else "report", "--results", results)
     if summary.failures:
         raise SystemExit(SOME_FAILED)

@@ -34,10 +34,13 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
     Exit status: 0 all models done, 1 some are not, 2 there are no results.
     """
     from analysis.results import open_results
+    from catalogs import counted
+    from setol_zoo.cli.again import command_again
     from setol_zoo.cli.tables import print_json
 
     opened = open_results([results], config)
-    unfinished = [row for row in opened.sql("SELECT name, status FROM models").to_pylist() if row["status"] != "done"]
+    statuses = opened.sql("SELECT status FROM models")["status"].to_pylist()
+    unfinished = [status for status in statuses if status != "done"]
     if as_json:
         models, failures = opened.sql("SELECT * FROM models"), opened.sql("SELECT * FROM failures")
         print_json({"config": opened.config, "models": models.to_pylist(), "failures": failures.to_pylist()})
@@ -45,7 +48,12 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
         print_models(results, config)
         for failure in opened.sql(FAILURES).to_pylist():
             click.secho(f"{failure['model']}: {failure['error']}", fg="red")
-        next_command("report", "--results", results)
+        again = command_again(opened, results) if unfinished else None
+        if unfinished:
+            click.echo(
+                f"not finished: {counted(len(unfinished), 'model')} of {len(statuses)}; the next command goes on"
+            )
+        next_command(*(again or ["report", "--results", results]))
     if unfinished:
         raise SystemExit(SOME_FAILED)
 

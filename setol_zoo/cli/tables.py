@@ -13,14 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from setol_zoo.cells import cell, column_cells
-
-WIDE = 400
-"""Columns of a line where there is no terminal to fit: nothing is cut in a file or a pipe."""
-
+from catalogs import counted
+from setol_zoo.cells import cell, column_cells, is_number, text_table
 
 MOST_RECORDS = 20
 """Rows shown below each other; more would scroll away."""
+
+
+WIDE = 100_000
+"""Columns of a line where there is no terminal to fit: nothing is cut or broken in a file or a pipe."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -37,8 +38,12 @@ def print_table(table: pa.Table, *, title: str | None = None, limit: int | None 
         title: A line above.
         limit: Most rows to show; how many are left out is said.
     """
+    screen = console()
+    if not screen.is_terminal:
+        _print_lines(table, title, limit)
+        return
     shown = table if limit is None else table.slice(0, limit)
-    console().print(_grid(shown, title))
+    screen.print(_grid(shown, title))
     _say_left_out(len(table) - len(shown))
 
 
@@ -52,9 +57,12 @@ def print_narrowed(table: pa.Table, droppable: Sequence[str], *, title: str | No
         limit: Most rows to show; how many are left out is said.
     """
     screen, shown, dropped = console(), table.slice(0, limit), []
+    if not screen.is_terminal:
+        _print_lines(table, title, limit)
+        return
     empty = [name for name in droppable if not any(shown[name].to_pylist())]
     for name in dict.fromkeys([*empty, *droppable]):
-        if not screen.is_terminal or _natural_width(screen, _grid(shown, None)) <= screen.width:
+        if _natural_width(screen, _grid(shown, None)) <= screen.width:
             break
         shown = shown.drop_columns([name])
         dropped += [name] * (name not in empty)
@@ -72,9 +80,12 @@ def print_fitting(table: pa.Table, *, limit: int | None = None) -> None:
         limit: Most rows to show; how many are left out is said.
     """
     screen = console()
+    if not screen.is_terminal:
+        _print_lines(table, None, limit)
+        return
     shown = table if limit is None else table.slice(0, limit)
     grid = _grid(shown, None)
-    if _natural_width(screen, grid) <= screen.width or not screen.is_terminal:
+    if _natural_width(screen, grid) <= screen.width:
         screen.print(grid)
         _say_left_out(len(table) - len(shown))
         return
@@ -90,21 +101,27 @@ def print_fitting(table: pa.Table, *, limit: int | None = None) -> None:
     _say_left_out(len(table) - len(shown))
 
 
+def _print_lines(table: pa.Table, title: str | None, limit: int | None) -> None:
+    """A line a row, as long as it takes, for programs that read lines."""
+    if title is not None:
+        click.echo(title)
+    click.echo(text_table(table, limit=limit))
+
+
 def _natural_width(screen: Console, grid: Table) -> int:
     return screen.measure(grid, options=screen.options.update(max_width=10**6)).maximum
 
 
 def _say_left_out(count: int) -> None:
     if count:
-        click.echo(f"... and {count} more rows")
+        click.echo(f"... and {counted(count, 'more row')}")
 
 
 def _grid(shown: pa.Table, title: str | None) -> Table:
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     columns = []
     for field in shown.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        grid.add_column(field.name, justify="right" if number else "left", overflow="fold")
+        grid.add_column(field.name, justify="right" if is_number(field.type) else "left", overflow="fold")
         columns.append(column_cells(shown[field.name].to_pylist()))
     for row in zip(*columns, strict=True):
         grid.add_row(*map(Text, row))

@@ -9,7 +9,7 @@ import pytest
 
 from analysis import AnalysisError, open_results
 from analysis.correlate import BASELINES, Correlation, Verdict, correlate
-from analysis.reading import reading
+from analysis.reading import headline, reading
 from analysis.results import Results
 from tests.analysis.synthetic import Synthetic, one_layer, score, weight_file
 
@@ -82,6 +82,7 @@ def test_a_metric_that_goes_with_size_is_no_better_than_it(tmp_path: Path) -> No
     assert of(found, "log10_params").verdict == Verdict.BASELINE
     assert of(found, "depth").verdict == Verdict.CONSTANT
     told = reading(found)
+    assert told.startswith("No metric orders the models better than their size at n = 6. alpha_mean")
     assert "(tau = 1.00, p = 0.0028; " in told
     assert "But the number of parameters (tau = -1.00) orders them at least as well" in told
     assert "no evidence" in told
@@ -98,6 +99,27 @@ def test_a_metric_that_beats_size_is_better(tmp_path: Path) -> None:
     assert "fewer than 10 models cannot say" in told
 
 
+def test_a_small_p_of_many_metrics_is_put_into_proportion(tmp_path: Path) -> None:
+    # Three inversions: of 5040 orders of 7, 1 + 6 + 20 + 49 have no more, and as many are their reverse.
+    found = correlate(zoo(tmp_path, [1, 2, 3, 4, 5, 6, 7], [2, 1, 4, 3, 6, 5, 7], params=[7] * 7))
+    judged = [each for each in found if each.kendall_tau is not None]
+    assert of(found, "alpha_mean").kendall_p == pytest.approx(152 / 5040)
+    expected = f"With {len(judged)} metrics looked at, such a p may be chance (times {len(judged)}: "
+    assert len(judged) > 1
+    assert expected in reading(found)
+    alone = [each for each in found if each.metric in ("alpha_mean", "log10_params", "depth")]
+    assert "looked at, such a p" not in reading(alone)
+
+
+def test_the_headline_is_the_largest_family_before_all_models(tmp_path: Path) -> None:
+    families = ["f"] * 5 + ["g"] * 6 + ["h"]
+    found = correlate(zoo(tmp_path, list(range(12)), list(range(12)), families=families))
+    groups = [[each for each in found if each.family == family] for family in ("f", "g", "h", None)]
+    assert headline(groups) is groups[1]
+    assert headline([groups[2]]) is None
+    assert headline([groups[3], groups[2]]) is groups[3]
+
+
 def test_models_of_equal_size_have_no_baseline(tmp_path: Path) -> None:
     found = correlate(zoo(tmp_path, [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], params=[7] * 6))
     assert of(found, "alpha_mean").verdict == Verdict.BETTER
@@ -107,7 +129,9 @@ def test_models_of_equal_size_have_no_baseline(tmp_path: Path) -> None:
 def test_an_order_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     found = correlate(zoo(tmp_path, [1, 2, 3, 4, 5], [2, 1, 3, 5, 4], params=[7] * 5))
     assert of(found, "alpha_mean").verdict == Verdict.CHANCE
-    assert "That may be chance" in reading(found)
+    told = reading(found)
+    assert told.startswith("No metric is significant at n = 5. ")
+    assert "That may be chance" in told
 
 
 def test_a_metric_that_does_not_vary_is_not_judged(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from analysis import AnalysisError, open_results
+from analysis.order import BY_NAME, BY_STATE_DICT, layer_order
 from analysis.pictures import depth_picture, layer_picture, safe_name, write_pictures
 from analysis.results import Results
 from analysis.scan_curve import MOST, scan_curve
@@ -164,7 +165,9 @@ def layer(place: int, alpha: float, kind: str = "linear") -> dict:
 
 def test_alpha_by_depth_names_what_lies_outside():
     alphas = [3.0, 1.5, 3.2, 7.0, 4.0]
-    figure = depth_picture([layer(i, alpha, "conv2d" if i == 4 else "linear") for i, alpha in enumerate(alphas)])
+    figure = depth_picture(
+        [layer(i, alpha, "conv2d" if i == 4 else "linear") for i, alpha in enumerate(alphas)], BY_NAME
+    )
     (axes,) = figure.axes
     assert {text.get_text() for text in axes.texts} == {"l1", "l3"}
     assert sorted(text.get_text() for text in figure.legends[0].texts) == [
@@ -176,15 +179,35 @@ def test_alpha_by_depth_names_what_lies_outside():
 
 
 def test_tables_are_drawn_but_not_counted():
-    figure = depth_picture([layer(0, 1.5, "table"), layer(1, 3.0), layer(2, 4.0)])
+    figure = depth_picture([layer(0, 1.5, "table"), layer(1, 3.0), layer(2, 4.0)], BY_NAME)
     told = {text.get_text() for text in figure.legends[0].texts}
     assert {"median 3.50", "table (1, not in the median)"} <= told
 
 
-def test_alphas_far_out_are_told_instead_of_drawn():
-    (axes,) = depth_picture([layer(i, 3.0) for i in range(60)] + [layer(60, 40.0)]).axes
-    assert axes.get_title(loc="right") == "1 above the frame, up to 40.0"
-    assert axes.get_ylim()[1] < 10
+def test_alphas_far_out_are_marked_on_the_edge_and_named():
+    far = {7: 50.0, 20: 30.0, 60: 40.0, 61: 20.0}
+    (axes,) = depth_picture([layer(i, far.get(i, 3.0)) for i in range(200)], BY_STATE_DICT).axes
+    assert axes.get_title(loc="right") == "▲ 4 above the frame, up to 50.0"
+    top = axes.get_ylim()[1]
+    assert top < 10
+    (marks,) = [line for line in axes.get_lines() if line.get_marker() == "^"]
+    assert marks.get_xydata().tolist() == [[place + 1, top] for place in far]
+    assert not marks.get_clip_on()
+    assert {text.get_text() for text in axes.texts} == {"l7 50.0", "l60 40.0", "l20 30.0"}
+    assert axes.get_xlabel() == "fitted matrix, in the order of the state dict"
+
+
+@pytest.mark.parametrize(
+    ("files", "order"),
+    [
+        (["m.safetensors"], BY_NAME),
+        (["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], BY_NAME),
+        (["m.pt"], BY_STATE_DICT),
+        (["Sequential"], BY_STATE_DICT),
+    ],
+)
+def test_the_order_is_only_claimed_where_it_is_known(files, order):
+    assert layer_order(files) == order
 
 
 def test_a_model_without_a_fit_has_no_picture(tmp_path):

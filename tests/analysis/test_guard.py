@@ -86,8 +86,18 @@ def test_no_file_can_be_read(results: Results, tmp_path: Path, source: str) -> N
     file = tmp_path / "secret.csv"
     file.write_text("a\n1\n")
     parquet = results.folders[0] / "catalog.parquet"
-    with pytest.raises(AnalysisError, match="file system operations are disabled"):
+    with pytest.raises(
+        AnalysisError,
+        match=r"a query reads the views and no file: .* cannot be reached\. Join data of your own in Python",
+    ):
         results.sql(f"SELECT * FROM {source.format(file=file, folder=tmp_path, parquet=parquet)}")
+
+
+def test_what_an_extension_would_do_is_told_in_our_words(results: Results) -> None:
+    with pytest.raises(AnalysisError, match=r"needs the extension sqlite_scanner of DuckDB; queries .* load none"):
+        results.sql("SELECT * FROM sqlite_scan('a.db', 'x')")
+    with pytest.raises(AnalysisError, match=r"got COPY\. .* To keep an answer: setol sql --format csv"):
+        results.sql("COPY layers TO 'x.csv'")
 
 
 def test_no_variable_of_the_caller_is_a_table(results: Results) -> None:

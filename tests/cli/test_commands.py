@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
 from setol_zoo.cli import COMMANDS, main
+from tests.random_models import write_models
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -81,7 +82,7 @@ def test_run_prints_a_line_a_model_and_the_next_command(model, tmp_path):
     run = setol("run", model, "--results", tmp_path / "r", "--executor", "serial")
     assert run.exit_code == 0, run.output
     assert "toy" in run.stdout
-    assert "1 models: 1 weight files computed, 0 there already, 0 failed" in run.stdout
+    assert "1 model: 1 weight file computed, 0 there already, 0 failed" in run.stdout
     assert run.stdout.splitlines()[-1] == f"next: setol report --results {tmp_path / 'r'}"
     again = setol("run", model, "--results", tmp_path / "r", "--executor", "serial")
     assert "0 weight files computed, 1 there already" in again.stdout
@@ -175,11 +176,40 @@ def test_correlate_without_scores_says_so(results):
 def test_analyze_prints_layers_a_reading_and_what_was_skipped(model):
     out = setol("analyze", model)
     assert out.exit_code == 0, out.output
-    for expected in ("fc1", "fc2", "median alpha", "skipped: 1 tensors, 120 entries, vector", "coverage: 100.0 %"):
+    for expected in ("fc1", "fc2", "median alpha", "skipped: 1 tensor, 120 entries, vector", "coverage: 100.0 %"):
         assert expected in out.stdout
     found = json.loads(setol("analyze", model, "--json").stdout)
     assert [row["layer"] for row in found["layers"]] == ["fc1", "fc2"]
     assert found["model_metrics"][0]["n_layers"] == 2
+
+
+def test_analyze_takes_the_fewest_eigenvalues(model):
+    found = json.loads(setol("analyze", model, "--min-evals", 70, "--json").stdout)
+    assert [row["status"] for row in found["layers"]] == ["ok", "no_tail"]
+    told = setol("analyze", model, "--min-evals", 70, "--preset", "weightwatcher").stdout.splitlines()[-1]
+    assert told == f"next: setol run {model} --preset weightwatcher --min-evals 70 --results results"
+    wrong = setol("analyze", model, "--min-evals", 1)
+    assert (wrong.exit_code, wrong.stderr) == (
+        2,
+        "Error: min_evals must be at least 2 (a tail has two points or more), got 1.\n",
+    )
+
+
+def test_analyze_prints_those_models_alone_that_were_asked_for(model, tmp_path):
+    (other,) = write_models(tmp_path, 1, layers=1, size=60, seed=1)
+    missing = tmp_path / "none.pt"
+    folder = tmp_path / "kept"
+    assert setol("analyze", other, missing, "--results", folder).exit_code == 1
+    found = json.loads(setol("analyze", model, "--results", folder, "--json").stdout)
+    assert {row["name"] for view in found.values() for row in view} == {"toy"}
+    both = json.loads(setol("analyze", model, other, "--results", folder, "--json").stdout)
+    assert sorted(row["name"] for row in both["models"]) == ["m0", "toy"]
+
+
+def test_the_next_command_is_one_that_a_shell_takes(model, tmp_path):
+    folder = tmp_path / "two words"
+    line = setol("analyze", model, "--results", folder).stdout.splitlines()[-1]
+    assert line == f"next: setol run {model} --results '{folder}'"
 
 
 def test_analyze_keeps_results_where_it_is_told(model, tmp_path):
@@ -194,7 +224,8 @@ def test_catalog_commands(tmp_path):
     assert "cifar-10 err@1 6.18 percent" in shown
     own = tmp_path / "own.csv"
     own.write_text("model\npath:a.pt\n")
-    assert setol("catalog", "check", own).stdout.startswith("catalog own is in order: 1 models, 0 scores")
+    (tmp_path / "a.pt").write_bytes(b"weights")
+    assert setol("catalog", "check", own).stdout.startswith("catalog own is in order: 1 model, 0 scores, 1 local file")
 
 
 def test_the_script_for_a_cluster_is_the_same_command(model, tmp_path):
@@ -204,4 +235,4 @@ def test_the_script_for_a_cluster_is_the_same_command(model, tmp_path):
     command = [sys.executable, str(copy), str(model), "--executor", "serial", "--out", str(tmp_path / "r")]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert run.returncode == 0, run.stderr
-    assert "1 weight files computed" in run.stdout
+    assert "1 weight file computed" in run.stdout

@@ -1,10 +1,18 @@
 """Shell completion, asked as the shells ask: through environment variables."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
 import shutil
+import struct
 import subprocess
 import sys
+import termios
+import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -63,20 +71,130 @@ def test_the_script_begins_with_how_to_install_it(shell):
     assert f"setol completion {shell}" in first
     assert any("_SETOL_COMPLETE" in line for line in script)
     found = json.loads(CliRunner().invoke(main, ["completion", shell, "--json"]).stdout)
-    assert run.stdout == f"# {found['install']}\n{found['script']}\n"
+    assert run.stdout == f"# {found['install']}\n{found['script']}"
+
+
+@pytest.fixture
+def path_with_setol(tmp_path) -> str:
+    """A search path on which the command is found."""
+    command = tmp_path / "bin" / "setol"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m setol_zoo.cli "$@"\n')
+    command.chmod(0o755)
+    return f"{command.parent}:{os.environ['PATH']}"
+
+
+LINES = {
+    "setol rep": ["report"],
+    "setol run --catalog demo resnet11": ["resnet110"],
+    "setol analyze resnet1": ["resnet110", "resnet1202"],
+    "setol run --catalog=d": ["demo"],
+    "setol run --catalog=": ["demo"],
+}
+
+
+def in_a_shell(shell: str, *arguments: str, path: str, cwd: Path) -> list[str]:
+    """The lines that a script prints, run by a shell without anybody's settings."""
+    quiet = {"bash": "--norc", "fish": "--no-config"}[shell]
+    environment = os.environ | {"PATH": path, "HOME": str(cwd), "XDG_CONFIG_HOME": str(cwd / ".config")}
+    run = subprocess.run(
+        [shell, quiet, "-c", *arguments], env=environment, cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_takes_the_script_and_completes_with_it(tmp_path):
-    command = tmp_path / "setol"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m setol_zoo.cli "$@"\n')
-    command.chmod(0o755)
-    script = 'eval "$(setol completion bash)"; COMP_WORDS=(setol rep); COMP_CWORD=1; _setol_completion setol rep setol'
-    run = subprocess.run(
-        ["bash", "--norc", "-c", f'{script}; echo "${{COMPREPLY[@]}}"'],
-        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
+def test_bash_takes_the_script_and_completes_with_it(path_with_setol, tmp_path):
+    asked = "\n".join(
+        f"COMP_WORDS=({line.replace('=', ' = ')}) COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); "  # as bash breaks words
+        '_setol_completion setol; echo "${COMPREPLY[@]}"'
+        for line in LINES
     )
-    assert run.stdout.strip() == "report", run.stderr
+    found = in_a_shell("bash", f'eval "$(setol completion bash)"\n{asked}', path=path_with_setol, cwd=tmp_path)
+    assert dict(zip(LINES, map(str.split, found), strict=True)) == LINES
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_fish_takes_the_script_and_completes_with_it(path_with_setol, tmp_path):
+    (tmp_path / "a b.pt").touch()
+    (tmp_path / "own folder").mkdir()
+
+    # As the first line of the script says to install it.
+    install = CliRunner().invoke(main, ["completion", "fish"]).stdout.splitlines()[0].removeprefix("# ")
+    in_a_shell("fish", install, path=path_with_setol, cwd=tmp_path)
+    installed = tmp_path / ".config" / "fish" / "completions" / "setol.fish"
+    assert installed.read_text().startswith(f"# {install}\n")
+
+    def offers(line: str) -> list[str]:
+        return in_a_shell("fish", f"source {installed}; complete -C $argv[1]", line, path=path_with_setol, cwd=tmp_path)
+
+    for line, names in LINES.items():
+        before = "--catalog=" if "=" in line else ""  # fish replaces the whole word
+        assert [offer.split("\t")[0] for offer in offers(line)] == [before + name for name in names]
+    assert "plan\tWhat a run would do, and what it would cost; computes nothing." in offers("setol ")
+    assert offers("setol analyze a\\ ") == offers("setol analyze 'a ") == ["a b.pt"]
+    assert offers("setol analyze ~/a") == ["~/a b.pt"]
+    assert offers("setol run --results=own") == ["--results=own folder/\tDirectory"]
+
+
+class Zsh:
+    """An interactive zsh on a terminal: completion is part of its line editor, and of nothing else."""
+
+    def __init__(self, home: Path, path: str) -> None:
+        install = CliRunner().invoke(main, ["completion", "zsh"]).stdout.splitlines()[0]
+        line = install.removeprefix("# ").partition("    #")[0]
+        (home / ".zshrc").write_text(f"unsetopt beep\nautoload -Uz compinit && compinit -u\n{line}\nPROMPT='ready> '\n")
+        self._here, there = pty.openpty()
+        fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+        environment = os.environ | {"PATH": path, "HOME": str(home), "ZDOTDIR": str(home), "TERM": "xterm"}
+        self._process = subprocess.Popen(
+            ["zsh", "-d", "-i"],
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            env=environment,
+            cwd=home,
+            start_new_session=True,
+        )
+        os.close(there)
+        self._read_until("ready> ")
+
+    def completed(self, line: str) -> str:
+        """What becomes of a line when Tab is typed behind it."""
+        os.write(self._here, f"{line}\t".encode())
+        # To its beginning, a command that prints it, and Enter: typed ahead, zsh reads them when it has completed.
+        os.write(self._here, b"\x01print -r -- '=>' \x05 '<='\r")
+        found = re.search(r"=> (setol .*?) *<=\r", self._read_until(" <=\r"))
+        assert found, "what is typed is echoed with quotes around the arrows"
+        return found[1]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._here)
+
+    def _read_until(self, expected: str, seconds: float = 60) -> str:
+        """The text that comes, without colours and cursor moves."""
+        limit, raw, text = time.monotonic() + seconds, "", ""
+        while expected not in text:
+            assert time.monotonic() < limit, f"{expected!r} did not come, but {text!r}"
+            if select.select([self._here], [], [], 0.1)[0]:
+                raw += os.read(self._here, 65536).decode(errors="replace")
+                text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]", "", raw)
+        return text
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
+def test_zsh_takes_the_script_and_completes_with_it(path_with_setol, tmp_path):
+    (tmp_path / "a b.pt").touch()
+    (tmp_path / "own folder").mkdir()
+    zsh = Zsh(tmp_path, path_with_setol)
+    try:
+        for line, names in LINES.items():
+            before = line[: max(line.rfind(" "), line.rfind("=")) + 1]
+            assert zsh.completed(line) == (before + names[0] if len(names) == 1 else line)
+        assert zsh.completed("setol analyze a\\ ") == "setol analyze a b.pt"
+        assert zsh.completed("setol run --results=own") == "setol run --results=own folder"
+    finally:
+        zsh.close()

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
 from rich.console import Console
 from rich.progress import Progress
-from safetensors.torch import save_file
 
 from pipeline.progress import TimeLeft
 from tests.cli.terminal import Terminal
 from tests.cli.test_commands import setol
+from tests.random_models import write_models
 
 COUNT = 16
 SAID = "interrupted: nothing half-done is left, and the same command goes on"
@@ -26,11 +25,8 @@ SAID = "interrupted: nothing half-done is left, and the same command goes on"
 def zoo(tmp_path_factory) -> Path:
     """Models that take a tenth of a second or so each, with a catalog."""
     folder = tmp_path_factory.mktemp("zoo")
-    generator = torch.Generator().manual_seed(2)
-    for number in range(COUNT):
-        tensors = {f"fc{i}.weight": torch.randn(600, 600, generator=generator) for i in range(2)}
-        save_file(tensors, folder / f"m{number}.safetensors")
-    rows = "".join(f"path:m{number}.safetensors\n" for number in range(COUNT))
+    models = write_models(folder, COUNT, layers=2, size=600, seed=2)
+    rows = "".join(f"path:{path.name}\n" for path in models)
     (folder / "zoo.csv").write_text(f"model\n{rows}")
     return folder
 
@@ -127,4 +123,4 @@ def test_an_interrupt_while_the_program_is_still_loading(zoo, tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
     )
-    assert (run.returncode, run.stderr) == (130, f"{SAID}\n")
+    assert (run.returncode, run.stderr) == (130, f"looking up what there is to do\n{SAID}\n")

@@ -54,11 +54,11 @@ def test_rows_by_hand(zoo):
 def test_the_table_and_its_sentences(zoo):
     out = setol("plan", "--catalog", zoo / "own.csv", "--results", zoo / "r").stdout
     assert "1 linear" in out
-    assert "skipped: 1 tensors, vector: Fewer than two axes" in out
+    assert "skipped: 1 tensor, vector: Fewer than two axes" in out
     assert "1 pickled file had to be opened to see shapes, as weights alone" in out
     assert "Error: cut: damaged safetensors file" in out
     assert "Error: gone: no such file" in out
-    assert "4 weight files: 3 to do" in out
+    assert "4 weight files: 3 to do (0 MB)" in out  # all of it here
     assert "unknown before download" not in out
     assert out.splitlines()[-1] == f"next: setol run --catalog {zoo / 'own.csv'} --results {zoo / 'r'}"
 
@@ -79,14 +79,27 @@ def test_what_failed_is_held_back_until_asked_for(zoo):
     assert plan_of(*arguments, "--retry-failed")["cut"]["to_do"] == "compute"
 
 
-def test_what_is_not_downloaded_is_unknown(tmp_path, monkeypatch):
+def test_what_only_a_download_tells_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("SETOL_CACHE", str(tmp_path / "empty"))
     assert cache_directory() == tmp_path / "empty"
     out = setol("plan", "--catalog", "demo", "--limit", 2, "--results", tmp_path / "r").stdout
     assert out.count("unknown before download") == 3  # two rows and the sum
-    row = plan_of("--catalog", "demo", "--limit", 1, "--results", tmp_path / "r")["resnet20"]
-    assert (row["estimate"], row["note"], row["to_do"]) == (None, "unknown before download", "compute")
+    assert "2 files unknown before download: a wheel comes as a whole" in out
+    (row,) = plan_of("--catalog", "demo", "--limit", 1, "--results", tmp_path / "r").values()
+    assert (row["estimate"], row["to_do"], row["fetch"]) == (None, "compute", True)
+    assert row["note"] == "unknown before download: a wheel comes as a whole"
     assert not (tmp_path / "empty").exists()
+
+
+def test_an_adapter_without_its_base_is_told_before_it_fails(tmp_path):
+    factors = {
+        "base_model.model.q.lora_A.weight": torch.ones(4, 9),
+        "base_model.model.q.lora_B.weight": torch.ones(9, 4),
+    }
+    save_file(factors, tmp_path / "lora.safetensors")
+    row = plan_of(tmp_path / "lora.safetensors", "--results", tmp_path / "r")["lora"]
+    assert row["estimate"] is None
+    assert row["note"].startswith("lora.safetensors holds an adapter without its base: 2 factors")
 
 
 def test_a_wrong_call(tmp_path):

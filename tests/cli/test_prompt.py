@@ -29,6 +29,9 @@ def ask(text: str, *options: object):
         ("SELECT 'open;", [], "SELECT 'open;"),
         ("/* open;", [], "/* open;"),
         (";; ;", [], ""),
+        ("SELECT 1; -- the end", ["SELECT 1"], ""),
+        ("-- first\n/* and\nthen */", [], ""),
+        ("/* nothing */ ; SELECT 1;", ["SELECT 1"], ""),
         ("", [], ""),
     ],
 )
@@ -67,6 +70,36 @@ def test_an_error_does_not_stop_the_next_statement(results):  # noqa: F811
     first, second = run.stderr.splitlines()
     assert first.startswith("Error: unknown column 'alhpa'; nearest: alpha")
     assert second == "Error: need exactly one SELECT statement on the views, got DROP. Results are only read."
+
+
+def test_the_commands_of_the_prompt_work_on_standard_input(results):  # noqa: F811
+    commands = "-- a script\n.tables\n.schema scores\n.schema\n.examples\n.help\n"
+    run = ask(f"{commands}SELECT layer,\n7 AS seven FROM layers ORDER BY layer LIMIT 1\n", "--results", results)
+    assert run.exit_code == 0, run.output
+    lines = run.stdout.splitlines()
+    assert lines[:3] == ["models", "layers", "model_metrics"]
+    assert "scores: what was published about the models." in lines
+    (layers,) = [line for line in lines if line.startswith("  layers  ")]
+    assert layers.endswith(open_results(results).sql("FROM layers LIMIT 0").column_names[-1])  # whole, not wrapped
+    assert EXAMPLES[-1] in lines
+    assert lines[-1].split() == ["fc1", "7"]
+
+
+def test_a_wrong_command_on_standard_input_is_an_error_and_quit_ends(results):  # noqa: F811
+    run = ask(".shema\n.schema layrs\nSELECT 7 AS seven;\n.quit\nSELECT 8 AS eight;", "--results", results)
+    assert run.exit_code == 2
+    assert run.stdout.split() == ["seven", "7"]
+    first, second = run.stderr.splitlines()
+    assert first.startswith("Error: unknown command '.shema'; nearest: .schema")
+    assert second.startswith("Error: unknown view 'layrs'; nearest: layers")
+
+
+def test_rows_to_a_pipe_are_lines_however_wide(results):  # noqa: F811
+    wide = ", ".join(f"'{'x' * 60}' AS c{i}" for i in range(20))
+    run = ask("", f"SELECT {wide}, 'two' || chr(10) || 'lines' AS c20", "--results", results)
+    header, row = run.stdout.splitlines()
+    assert header.split() == [f"c{i}" for i in range(21)]
+    assert row == "  ".join(["x" * 60] * 20 + ["two lines"])
 
 
 def test_nothing_to_answer_says_what_to_do(results):  # noqa: F811

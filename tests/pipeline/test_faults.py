@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from catalogs.paths import catalog_of_paths
 from tests.conftest import run_here
+from tests.random_models import write_models
 
 pytestmark = pytest.mark.ray
 
@@ -25,10 +24,7 @@ N_MODELS = 8
 def zoo(tmp_path_factory) -> Path:
     """Models of about half a second each."""
     folder = tmp_path_factory.mktemp("zoo")
-    generator = torch.Generator().manual_seed(7)
-    for number in range(N_MODELS):
-        tensors = {f"{layer}.weight": torch.randn(900, 900, generator=generator) for layer in range(6)}
-        save_file(tensors, folder / f"model{number}.safetensors")
+    write_models(folder, N_MODELS, layers=6, size=900, seed=7)
     return folder
 
 

@@ -1,9 +1,11 @@
 """Metrics of pooled spectra under options."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from pipeline.metrics import layers_table, spectrum_metrics
+from pipeline.metrics import layers_table
 from pipeline.options import MetricOptions, preset
 from pipeline.records import LAYERS_SCHEMA, SPECTRA_SCHEMA, SpectrumRow, table_of
 from setol import fit_power_law
@@ -26,11 +28,19 @@ def spectrum(kind: str, evals: np.ndarray, n_slices: int = 1, role: str = "analy
         n_cols=n_cols,
         n_slices=n_slices,
         evals=evals if role == "analyzed" else None,
+        entry_mean=[0.0] * n_slices if role == "analyzed" else None,
+        entry_var=[1.0] * n_slices if role == "analyzed" else None,
     )
 
 
 def pareto(n: int, seed: int) -> np.ndarray:
     return np.sort((1 - np.random.default_rng(seed).random(n)) ** -0.5)
+
+
+def metrics_of(evals: np.ndarray, options: MetricOptions) -> dict[str, Any]:
+    """The row of one square linear layer, NULL columns left out."""
+    table = layers_table(table_of([spectrum("linear", evals)], SPECTRA_SCHEMA), options, "c")
+    return {name: value for name, value in table.to_pylist()[0].items() if value is not None}
 
 
 def test_taps_are_pooled_and_halved():
@@ -68,7 +78,7 @@ def test_nothing_analyzed_is_an_empty_table():
 
 
 def test_too_few_eigenvalues_keep_their_norms():
-    found = spectrum_metrics(np.array([1.0, 2.0, 4.0]), MetricOptions())
+    found = metrics_of(np.array([1.0, 2.0, 4.0]), MetricOptions())
     assert found["status"] == "no_tail"
     assert found["reason"] == "too_few_eigenvalues"
     assert found["log_norm"] == pytest.approx(np.log10(7))
@@ -76,18 +86,20 @@ def test_too_few_eigenvalues_keep_their_norms():
 
 
 def test_a_zero_matrix_has_nothing():
-    assert spectrum_metrics(np.zeros(60), MetricOptions()) == {"status": "failed", "reason": "zero_matrix"}
+    found = metrics_of(np.zeros(60), MetricOptions())
+    assert (found["status"], found["reason"]) == ("failed", "zero_matrix")
+    assert "log_norm" not in found
 
 
 def test_equal_eigenvalues_have_no_tail():
-    found = spectrum_metrics(np.ones(60), MetricOptions())
+    found = metrics_of(np.ones(60), MetricOptions())
     assert (found["status"], found["reason"]) == ("no_tail", "equal_eigenvalues")
     assert found["erg_n"] == 60
 
 
 def test_the_absolute_threshold_is_weightwatchers():
     evals = np.concatenate([np.full(30, 1e-6), pareto(60, 5)])
-    relative, absolute = (spectrum_metrics(evals, options) for options in (MetricOptions(), preset("weightwatcher")))
+    relative, absolute = (metrics_of(evals, options) for options in (MetricOptions(), preset("weightwatcher")))
     assert absolute["alpha"] == fit_power_law(evals[30:]).alpha
     assert relative["alpha"] == fit_power_law(evals).alpha
     assert relative["log_norm"] == absolute["log_norm"]  # norms see all eigenvalues
@@ -95,7 +107,7 @@ def test_the_absolute_threshold_is_weightwatchers():
 
 def test_short_spectra_are_fitted_as_weightwatcher_does():
     evals = pareto(12, 6)
-    assert spectrum_metrics(evals, MetricOptions())["status"] == "no_tail"
-    found = spectrum_metrics(evals, preset("weightwatcher"))
+    assert metrics_of(evals, MetricOptions())["status"] == "no_tail"
+    found = metrics_of(evals, preset("weightwatcher"))
     assert found["status"] == "ok"
     assert found["n_tail"] >= 8

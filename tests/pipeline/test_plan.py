@@ -26,10 +26,16 @@ def test_one_content_under_two_names_is_one_unit():
 
 def test_what_is_finished_is_not_done_again():
     first = plan([file("a", "aa"), file("b", "bb")])
-    done = first.units[0].fit_id
-    second = plan([file("a", "aa"), file("b", "bb")], finished={done})
-    assert [unit.fit_id for unit in second.finished] == [done]
+    done = first.units[0]
+    second = plan([file("a", "aa"), file("b", "bb")], finished={done.spectra_id, done.fit_id})
+    assert [unit.fit_id for unit in second.finished] == [done.fit_id]
     assert [unit.fit_id for unit in second.units] == [first.units[1].fit_id]
+
+
+def test_one_of_the_two_files_is_not_enough():
+    unit = plan([file("a", "aa")]).units[0]
+    for name in (unit.spectra_id, unit.fit_id):
+        assert plan([file("a", "aa")], finished={name}).units == (unit,)
 
 
 def test_other_metric_options_are_another_fit_of_the_same_spectra():
@@ -42,10 +48,10 @@ def test_other_metric_options_are_another_fit_of_the_same_spectra():
 
 
 def test_what_failed_for_good_is_held_back_unless_it_is_there_now():
-    unit = plan([file("a", "aa")]).units[0].fit_id
-    held = plan([file("a", "aa")], failed={unit})
-    assert [each.fit_id for each in held.held_back] == [unit]
+    unit = plan([file("a", "aa")]).units[0]
+    held = plan([file("a", "aa")], failed={unit.fit_id})
+    assert [each.fit_id for each in held.held_back] == [unit.fit_id]
     assert not held.units
-    there = plan([file("a", "aa")], failed={unit}, finished={unit})
+    there = plan([file("a", "aa")], failed={unit.fit_id}, finished={unit.spectra_id, unit.fit_id})
     assert not there.held_back
     assert len(there.finished) == 1

@@ -7,6 +7,9 @@ from pipeline.records import ATTEMPTS_SCHEMA, LAYERS_SCHEMA, SPECTRA_SCHEMA, Att
 
 LISTS_OF_FLOATS = {
     *("evals", "frobenius_sq", "entry_mean", "entry_var", "entry_kurtosis", "entry_max_abs", "zero_fraction"),
+    *("permuted_evals", "window_evals"),
+    *("long_localization", "long_participation", "long_entropy"),
+    *("short_localization", "short_participation", "short_entropy"),
 }
 
 

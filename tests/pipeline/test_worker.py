@@ -1,5 +1,9 @@
 """One unit: what is published, what is logged, what is reused, what fails."""
 
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,10 +12,16 @@ import torch
 from safetensors.torch import save_file
 
 from analysis import open_results
+from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
 from pipeline import worker
-from pipeline.options import MetricOptions
+from pipeline.drive import RunRequest, prepare
+from pipeline.folder import ResultsFolder
+from pipeline.options import MetricOptions, Options
+from pipeline.plan import make_plan
 from tests.conftest import run_here
+from tests.sources.conftest import weights
+from tests.sources.hub_standin import HubStandin
 
 
 @pytest.fixture
@@ -47,6 +57,122 @@ def test_a_second_run_computes_nothing(checkpoint, tmp_path):
     assert (second.computed, second.reused) == (0, 1)
     assert names(tmp_path / "r") == before
     assert len(attempts(tmp_path / "r")) == 1
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def zero_the_end(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+
+
+def flip_a_bit(path: Path) -> None:
+    """In the middle of the values: the file can be read, but not what was written."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 4] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE = [(stage, damage) for stage in ("spectra", "layers") for damage in (cut, empty, zero_the_end)]
+
+
+@pytest.mark.parametrize(("stage", "damage"), [*DAMAGE, ("spectra", flip_a_bit)])
+def test_the_same_command_heals_a_damaged_file(checkpoint, tmp_path, stage, damage):
+    results = tmp_path / "r"
+    command = [sys.executable, "-m", "setol_zoo.cli", "run", str(checkpoint), "--executor", "serial", "--device", "cpu"]
+    command += ["--results", str(results)]
+    run_here(catalog_of_paths([str(checkpoint)]), results)
+    before = names(results)
+    (path,) = (results / stage / "v1").iterdir()
+    damage(path)
+    assert names(results) != before
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    told = [line for line in run.stderr.splitlines() if "cannot be read" in line]
+    assert len(told) == 1 and str(path) in told[0] and f"set aside as {path.name}.damaged" in told[0], run.stderr
+    assert "Traceback" not in run.stderr
+    aside = path.with_name(f"{path.name}.damaged")
+    assert aside.exists()
+    aside.unlink()
+    assert names(results) == before
+    again = run_here(catalog_of_paths([str(checkpoint)]), results)
+    assert (again.computed, again.reused) == (0, 1)
+
+
+def test_a_damaged_file_of_another_model_stands_in_nobodys_way(checkpoint, tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_file({"fc.weight": torch.randn(60, 70, generator=torch.Generator().manual_seed(3))}, other)
+    run_here(catalog_of_paths([str(other)]), tmp_path / "r")
+    before = names(tmp_path / "r")
+    (path,) = (tmp_path / "r" / "layers" / "v1").iterdir()
+    cut(path)
+    assert not run_here(catalog_of_paths([str(checkpoint)]), tmp_path / "r").failures
+    rows = open_results(tmp_path / "r").rows("SELECT name, n_ok FROM models ORDER BY name")
+    assert [(row["name"], row["n_ok"]) for row in rows] == [("model", 1), ("other", 0)]
+    assert run_here(catalog_of_paths([str(other)]), tmp_path / "r").computed == 1
+    assert before.items() <= names(tmp_path / "r").items()
+
+
+def test_a_plan_counts_a_damaged_file_as_missing_and_leaves_it(checkpoint, tmp_path):
+    catalog = catalog_of_paths([str(checkpoint)])
+    run_here(catalog, tmp_path / "r")
+    (path,) = (tmp_path / "r" / "layers" / "v1").iterdir()
+    cut(path)
+    before = names(tmp_path / "r")
+    plan, _ = prepare(RunRequest(catalog, ResultsFolder(tmp_path / "r"), tmp_path / "cache", Options()))
+    assert [len(plan.units), len(plan.finished), len(plan.damaged)] == [1, 0, 1]
+    assert names(tmp_path / "r") == before
+
+
+def test_a_damaged_log_and_catalog_are_set_aside(checkpoint, tmp_path):
+    catalog = catalog_of_paths([str(checkpoint)])
+    run_here(catalog, tmp_path / "r")
+    before = (tmp_path / "r" / "catalog.parquet").read_bytes()
+    (log,) = (tmp_path / "r" / "attempts").iterdir()
+    for path in (log, tmp_path / "r" / "catalog.parquet", tmp_path / "r" / "scores.parquet"):
+        cut(path)
+    assert run_here(catalog, tmp_path / "r").reused == 1
+    assert (tmp_path / "r" / "catalog.parquet").read_bytes() == before
+    assert [path.name for path in (tmp_path / "r" / "attempts").iterdir()] == [f"{log.name}.damaged"]
+    assert open_results(tmp_path / "r").rows("SELECT status FROM models") == [{"status": "done"}]
+
+
+@pytest.fixture
+def hub() -> Iterator[HubStandin]:
+    standin = HubStandin()
+    yield standin
+    standin.close()
+
+
+def test_weights_damaged_in_the_cache_are_fetched_again_and_the_driver_is_told(tmp_path, hub):
+    """Through the executor and back: a worker on another machine has no terminal to say it on."""
+    content = weights(5)
+    hub.add("web/healing", {"model.safetensors": content})
+    sha256 = hashlib.sha256(content).hexdigest()
+    key = f"url:{hub.storage_address}/blobs/{sha256}/m.safetensors"
+    file = WeightFile(model=key, name="m", file=key.removeprefix("url:"), weights_sha256=sha256)
+    options = Options()
+    (unit,) = make_plan([file], options, finished=(), failed=()).units
+    folder = ResultsFolder(tmp_path / "r")
+    folder.prepare()
+    job = worker.Job(folder, tmp_path / "cache", options.config, options, "cpu")
+    assert worker.run_unit(unit, job).notes == ()
+    before = names(tmp_path / "r")
+    for path in (*(tmp_path / "r" / "layers" / "v1").iterdir(), *(tmp_path / "r" / "spectra" / "v1").iterdir()):
+        path.unlink()
+    cached = tmp_path / "cache" / "files" / sha256 / "m.safetensors"
+    cut(cached)
+    outcome = worker.run_unit(unit, job)
+    assert outcome.done, outcome.error
+    assert outcome.notes == ("m.safetensors was damaged in the cache (wrong hash), and is fetched again",)
+    assert cached.read_bytes() == content
+    assert names(tmp_path / "r") == before
 
 
 def test_other_metric_options_need_no_weights(checkpoint, tmp_path):
@@ -93,9 +219,9 @@ def test_the_log_says_where_how_long_and_how_much(checkpoint, tmp_path):
 def test_a_file_that_changed_since_it_was_planned(checkpoint, tmp_path, monkeypatch):
     real_fetch = worker.fetch
 
-    def fetch_after_a_change(file, cache):
+    def fetch_after_a_change(file, cache, say):
         save_file({"other": torch.ones(60, 60)}, checkpoint)
-        return real_fetch(file, cache)
+        return real_fetch(file, cache, say)
 
     monkeypatch.setattr(worker, "fetch", fetch_after_a_change)
     summary = run_here(catalog_of_paths([str(checkpoint)]), tmp_path / "r")
@@ -109,10 +235,10 @@ def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypa
         save_file({"w": torch.eye(60) * (1 + ord(name))}, tmp_path / f"{name}.safetensors")
     real = worker.spectra_table
 
-    def explode(file, checkpoint, device, facts):
+    def explode(file, checkpoint, device, facts, options):
         if file.name == "b":
             raise RuntimeError("kaboom")
-        return real(file, checkpoint, device, facts)
+        return real(file, checkpoint, device, facts, options)
 
     monkeypatch.setattr(worker, "spectra_table", explode)
     catalog = catalog_of_paths([str(tmp_path / f"{name}.safetensors") for name in "abc"])

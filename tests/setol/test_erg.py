@@ -16,6 +16,7 @@ from setol import (
     tail_trace_log,
     trace_scale,
 )
+from setol.erg import closest_correlation_space, to_trace_scale
 from setol.weights.decomposition import decompose
 
 CONTINUOUS = ("pareto", "lognormal", "marchenko_pastur", "uniform", "mixture")
@@ -37,23 +38,29 @@ def erg_by_mpmath(evals):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [8_192, 16_384, 20_000])
 @pytest.mark.parametrize("spectrum", ["lognormal", "marchenko_pastur", "pareto"])
-def test_equals_50_digits_at_20_000_eigenvalues(marchenko_pastur_quantiles, draw_pareto, spectrum, dtype):
+def test_equals_50_digits_at_large_sizes(marchenko_pastur_quantiles, draw_pareto, spectrum, n, dtype):
     rng = np.random.default_rng(17)
     evals = {
-        "lognormal": lambda: np.exp(2 * rng.standard_normal(20_000)),
-        "marchenko_pastur": lambda: marchenko_pastur_quantiles(20_000, 1.0),
-        "pareto": lambda: draw_pareto(rng, 20_000, 2.5),
+        "lognormal": lambda: np.exp(2 * rng.standard_normal(n)),
+        "marchenko_pastur": lambda: marchenko_pastur_quantiles(n, 1.0),
+        "pareto": lambda: draw_pareto(rng, n, 2.5),
     }[spectrum]().astype(dtype)
     ecs = effective_correlation_space(evals)
-    n, lambda_min, trace_log = erg_by_mpmath(evals)
-    assert ecs.n == n
+    n_exact, lambda_min, trace_log = erg_by_mpmath(evals)
+    assert ecs.n == n_exact
     assert ecs.lambda_min == pytest.approx(lambda_min, rel=1e-13)
     # Partial sums reach 10^4 and 10^4 of them are added: 10^4 x 10^4 x 2^-53 bounds what is lost.
     assert ecs.trace_log == pytest.approx(trace_log, abs=1e-8)
     assert tail_trace_log(evals, evals[evals >= ecs.lambda_min / trace_scale(evals) * (1 - 1e-9)].min()) == (
         pytest.approx(trace_log, abs=1e-8)
     )
+    closest = closest_correlation_space(evals)
+    without_last = trace_log - np.log(lambda_min)  # above 0 by definition, and the product before is nearer or not
+    if abs(without_last + trace_log) > 1e-6:
+        assert closest.n == n_exact - (without_last < -trace_log)
+        assert closest.trace_log == pytest.approx(min(without_last, trace_log, key=abs), abs=1e-8)
 
 
 def marchenko_pastur_erg(aspect_ratio):
@@ -197,6 +204,72 @@ def test_tail_trace_log_by_hand():
 
 def test_zero_matrix_has_a_reason():
     assert effective_correlation_space(np.zeros(3)) is Reason.ZERO_MATRIX
+    assert closest_correlation_space(np.zeros(3)) is Reason.ZERO_MATRIX
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [5, 60, 700])
+def test_closest_is_the_smallest_product_past_the_peak(draw_spectrum, kind, n):
+    evals = draw_spectrum(kind, np.random.default_rng([KINDS.index(kind), n, 3]), n)
+    logs = np.log(np.sort(evals)[::-1] * n / evals.sum())
+    peak = np.count_nonzero(logs > 0)
+    sizes = {k: abs(logs[:k].sum()) for k in range(peak, n + 1)}
+    closest = closest_correlation_space(evals)
+    assert sizes[closest.n] == pytest.approx(min(sizes.values()), abs=1e-10)
+    assert closest.trace_log == pytest.approx(logs[: closest.n].sum(), abs=1e-10)
+    assert closest.lambda_min == pytest.approx(np.exp(logs[closest.n - 1]), rel=1e-13)
+    assert effective_correlation_space(evals).n - closest.n in (0, 1)
+
+
+def test_closest_takes_either_side():
+    above = closest_correlation_space(np.array([2.0, 0.6, 0.4]))  # products 2, 1.2, 0.48
+    assert (above.n, above.trace_log) == (2, pytest.approx(np.log(1.2), rel=1e-14))
+    below = closest_correlation_space(np.array([1.2, 1.2, 0.69, 0.91]))  # products 1.2, 1.44, 1.3104, 0.904
+    assert (below.n, below.trace_log) == (4, pytest.approx(np.log(1.2 * 1.2 * 0.91 * 0.69), rel=1e-13))
+    exact = closest_correlation_space(np.array([4.0, 1.0, 1.0]))  # products 2, 1, 1/2
+    assert (exact.n, exact.trace_log) == (2, 0.0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 1000])
+def test_closest_of_equal_eigenvalues_is_all_of_them(n):
+    assert closest_correlation_space(np.full(n, 0.1)).n == n
+
+
+@pytest.mark.parametrize("exponent", [-1000, -300, 0, 300, 1000])
+def test_nothing_depends_on_the_exponent(exponent):
+    """Powers of two, so that not one bit may differ."""
+    evals = np.random.default_rng(23).lognormal(sigma=1.5, size=500)
+    scaled = np.ldexp(evals, exponent)
+    assert effective_correlation_space(scaled) == effective_correlation_space(evals)
+    assert closest_correlation_space(scaled) == closest_correlation_space(evals)
+    np.testing.assert_array_equal(to_trace_scale(scaled), to_trace_scale(evals))
+    assert trace_scale(scaled) == np.ldexp(trace_scale(evals), -exponent)
+    assert tail_trace_log(scaled, np.ldexp(1.0, exponent)) == tail_trace_log(evals, 1.0)
+
+
+def test_denormal_spectrum():
+    tiny = np.array([2.0, 1.0, 1.0]) * 5e-324
+    assert effective_correlation_space(tiny) == effective_correlation_space(np.array([2.0, 1.0, 1.0]))
+    np.testing.assert_array_equal(to_trace_scale(tiny), [1.5, 0.75, 0.75])
+    with pytest.raises(SetolError, match=r"the largest is 1e-323\. Call to_trace_scale"):
+        trace_scale(tiny)
+
+
+def test_the_largest_spectrum():
+    huge = np.array([1.7e308, 1.7e308, 1.7e308 / 4])
+    assert effective_correlation_space(huge) == effective_correlation_space(np.array([1.7, 1.7, 1.7 / 4]))
+
+
+@pytest.mark.parametrize("function", [trace_scale, to_trace_scale, lambda evals: tail_trace_log(evals, 1.0)])
+def test_zeros_alone_have_no_trace_scale(function):
+    with pytest.raises(SetolError, match="need at least one positive eigenvalue for the trace scale; got only zeros"):
+        function(np.zeros(4))
+
+
+@pytest.mark.parametrize("lambda_min", [0.0, -1.0, np.nan, np.inf])
+def test_tail_trace_log_refuses_what_is_no_edge(lambda_min):
+    with pytest.raises(SetolError, match="need a finite lower edge lambda_min above 0; got"):
+        tail_trace_log(np.ones(3), lambda_min)
 
 
 @pytest.mark.parametrize(
@@ -206,8 +279,19 @@ def test_zero_matrix_has_a_reason():
         (np.ones((1, 3)), r"need at least one eigenvalue, shape \(n,\); got shape \(1, 3\)"),
         (np.array([2.0, -1.0]), r"got 1 others, the first -1\.0"),
         (np.array([2.0, np.nan]), r"got 1 others, the first nan"),
+        (np.array([2.0, np.inf]), r"got 1 others, the first inf"),
     ],
 )
-def test_refuses_what_is_no_spectrum(evals, message):
+@pytest.mark.parametrize(
+    "function",
+    [
+        effective_correlation_space,
+        closest_correlation_space,
+        trace_scale,
+        to_trace_scale,
+        lambda evals: tail_trace_log(evals, 1.0),
+    ],
+)
+def test_refuses_what_is_no_spectrum(function, evals, message):
     with pytest.raises(SetolError, match=message):
-        effective_correlation_space(evals)
+        function(evals)

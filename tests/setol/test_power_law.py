@@ -145,3 +145,44 @@ def test_record_cannot_be_changed():
     assert isinstance(fit, PowerLawFit)
     with pytest.raises(AttributeError, match="cannot assign to field 'alpha'"):
         fit.alpha = 2.0
+
+
+def test_lambda_min_stays_in_its_range(draw_spectrum):
+    rng = np.random.default_rng(12)
+    evals = np.sort(draw_spectrum("lognormal", rng, 300))
+    assert fit_power_law(evals, lambda_min_between=(0.0, np.inf)) == fit_power_law(evals)
+    for first, last in ((0, 30), (100, 101), (250, 298)):
+        fit = fit_power_law(rng.permutation(evals), lambda_min_between=(evals[first], evals[last]))
+        assert evals[first] <= fit.lambda_min <= evals[last]
+        assert fit.d_ww == min(
+            fit_power_law(evals, lambda_min_between=(each, each)).d_ww for each in evals[first : last + 1]
+        )
+        assert fit.n_tail == np.count_nonzero(evals >= fit.lambda_min)
+
+
+def test_largest_eigenvalues_are_left_out_by_leaving_them_out(draw_spectrum):
+    """The range of lambda_min is of values, so it means the same with and without them."""
+    evals = np.sort(draw_spectrum("pareto", np.random.default_rng(13), 200))
+    fit = fit_power_law(evals[:-5], lambda_min_between=(evals[50], evals[100]))
+    assert (fit.lambda_max, evals[50] <= fit.lambda_min <= evals[100]) == (evals[-6], True)
+
+
+@pytest.mark.parametrize("limits", [(5.0, 9.0), (2.5, 2.6), (4.0, 4.0)])
+def test_nothing_to_start_from(limits):
+    assert fit_power_law(np.array([1.0, 2.0, 3.0, 4.0]), lambda_min_between=limits) is Reason.NO_CANDIDATE
+    assert fit_power_law(np.full(4, 4.0), lambda_min_between=limits) is Reason.EQUAL_EIGENVALUES
+
+
+@pytest.mark.parametrize("limits", [(2.0, 1.0), (np.nan, 1.0), (1.0, np.nan)])
+def test_refuses_a_range_that_is_none(limits):
+    with pytest.raises(SetolError, match=r"need a range of lambda_min whose first value is at most its last; got"):
+        fit_power_law(np.array([1.0, 2.0]), lambda_min_between=limits)
+
+
+@pytest.mark.parametrize("size", [400, 800])
+def test_matrices_of_heavy_tailed_entries(size):
+    """Symmetrized Pareto entries of index 1: theory has 1 + 1/2 for the exponent, finite sizes 1.4 to 1.75."""
+    rng = np.random.default_rng([14, size])
+    W = rng.choice([-1.0, 1.0], (size, size)) / (1.0 - rng.random((size, size)))
+    fit = fit_power_law(np.linalg.svd(W, compute_uv=False) ** 2)
+    assert 1.4 <= fit.alpha <= 1.75

@@ -121,3 +121,23 @@ def test_exponents_of_a_geometric_spectrum():
 def test_no_tail_where_there_is_no_spread_or_no_room():
     assert scan_tails(np.zeros(5)) is None
     assert scan_tails(np.arange(5.0), smallest_tail=6) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_restricted_range_equals_the_loop_over_it(draw_spectrum, kind):
+    rng = np.random.default_rng([KINDS.index(kind), 5])
+    for n in (3, 40, 500):
+        log_evals = np.log(np.sort(draw_spectrum(kind, rng, n)))
+        alphas = tail_exponents(log_evals)
+        for _ in range(10):
+            first, stop = sorted(int(i) for i in rng.integers(0, n + 1, 2))
+            inside = [
+                (lower_step_distance(log_evals[i:], alphas[i]), i) for i in range(first, stop) if np.isfinite(alphas[i])
+            ]
+            choice = scan_tails(log_evals, starts=(first, stop))
+            if inside:
+                distance, start = min(inside)
+                assert choice == TailChoice(start, float(alphas[start]), distance)
+            else:
+                assert choice is None
+        assert scan_tails(log_evals, starts=(0, n)) == scan_tails(log_evals)

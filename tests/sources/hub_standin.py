@@ -10,11 +10,14 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".pt", ".pth")
+PIECE = 2**16
+"""Bytes that are written at a time."""
 TOKEN = "hf_theSecretTokenThatNobodyMayWriteDown"
 
 
@@ -29,6 +32,7 @@ class Fault:
         keep: For a body that breaks off, the part of it that is sent.
         reset: Whether the connection is then reset; else it is closed.
         wrong: Whether other bytes are sent, as many.
+        whole: Whether the whole body is sent where a range was asked for.
     """
 
     stage: str
@@ -37,6 +41,7 @@ class Fault:
     keep: float | None = None
     reset: bool = False
     wrong: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,14 @@ class Repository:
 
 
 class HubStandin:
-    """The two servers, what they hold, and what they have seen."""
+    """The two servers, what they hold, what they have seen, and the bytes of bodies sent by path."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.blobs: dict[str, bytes] = {}
         self.owners: dict[str, str] = {}
         self.seen: list[Seen] = []
+        self.sent: Counter[str] = Counter()
         self.hub = self._serve("hub")
         self.storage = self._serve("storage")
 
@@ -96,6 +102,11 @@ class HubStandin:
         digests = {sha256(content) for content in self.repositories[repo].files.values()}
         return [each for each in self.seen if each.where == "storage" and each.path.split("/")[2] in digests]
 
+    def bytes_sent(self, repo: str) -> int:
+        """Bytes of the weights of a repository that the storage has sent."""
+        digests = {sha256(content) for content in self.repositories[repo].files.values()}
+        return sum(count for path, count in self.sent.items() if digests & set(path.split("/")))
+
     def close(self) -> None:
         for server in (self.hub, self.storage):
             server.shutdown()
@@ -109,6 +120,14 @@ class HubStandin:
 
             def log_message(self, *_):
                 pass
+
+            def send_body(self, body: bytes):
+                path = unquote(urlsplit(self.path).path)
+                try:
+                    for start in range(0, len(body), PIECE):
+                        standin.sent[path] += self.wfile.write(body[start : start + PIECE])
+                except (BrokenPipeError, ConnectionResetError):  # the other side has what it wanted
+                    self.close_connection = True
 
             def do_HEAD(self):
                 self.answer()
@@ -213,13 +232,15 @@ def _answer_as_storage(standin: HubStandin, handler: BaseHTTPRequestHandler, pat
     if fault and fault.wrong:
         content = bytes(len(content))
     status, headers, body = 200, {"ETag": f'"{digest}"', "Accept-Ranges": "bytes"}, content
-    if asked := re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range") or ""):
+    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range") or "")
+    if asked and not (fault and fault.whole):
         start = int(asked[1])
         if start >= len(content):
             _send(handler, 416, {"Content-Range": f"bytes */{len(content)}"})
             return
-        status, body = 206, content[start:]
-        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        stop = min(int(asked[2]) + 1 if asked[2] else len(content), len(content))
+        status, body = 206, content[start:stop]
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
     if fault and fault.keep is not None:
         _break_off(handler, status, headers, body, fault)
     else:
@@ -233,7 +254,7 @@ def _send(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str],
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     if handler.command == "GET":
-        handler.wfile.write(body)
+        handler.send_body(body)
 
 
 def _break_off(
@@ -245,7 +266,7 @@ def _break_off(
     for name, value in {**headers, "Content-Length": str(len(body))}.items():
         handler.send_header(name, value)
     handler.end_headers()
-    handler.wfile.write(body[: int(len(body) * fault.keep)])
+    handler.send_body(body[: int(len(body) * fault.keep)])
     handler.wfile.flush()
     handler.close_connection = True
     if fault.reset:

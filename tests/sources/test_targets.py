@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalogs import CatalogError
+from catalogs.paths import catalog_of_paths
 from setol_zoo.targets import catalog_of_targets
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +145,24 @@ def test_on_a_terminal_one_is_asked(here):
 def test_what_means_nothing(target, message):
     with pytest.raises(CatalogError, match=message):
         catalog_of_targets([target], nobody)
+
+
+@pytest.mark.parametrize(
+    ("targets", "names"),
+    [
+        (["net.pt", "net.safetensors"], ["net.pt", "net.safetensors"]),
+        (["a/model.safetensors", "b/model.safetensors"], ["a/model", "b/model"]),
+        (["runs/1/net.pt", "runs/2/net.pt", "runs/2/net.safetensors"], ["1/net", "2/net.pt", "net.safetensors"]),
+        (["x/1/net.pt", "y/1/net.pt", "other.pt"], ["x/1/net", "y/1/net", "other"]),
+        (["./runs/1/", "./runs/2/"], ["1", "2"]),
+        (["./net/", "./net.pt"], ["{here}/net", "net.pt"]),
+        (["path:resnet20", "resnet20"], ["{folder}/resnet20", "gnnrl/resnet20"]),
+        (["hub:org/name@v1", "hub:org/name@v2"], ["org/name@v1", "org/name@v2"]),
+    ],
+)
+def test_names_are_all_different_and_as_short_as_that_can_be(here, targets, names):
+    expected = [name.format(here=here, folder=here.name) for name in names]
+    catalog = catalog_of_targets(targets, nobody)
+    assert [file.name for file in catalog.files] == expected
+    if all(file.model.startswith("path:") for file in catalog.files):
+        assert [file.name for file in catalog_of_paths(targets).files] == expected

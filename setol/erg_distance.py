@@ -1,0 +1,69 @@
+"""How far the power-law tail of a spectrum ends from its effective correlation space.
+
+SETOL (arXiv 2507.17912, section 6.3) sets the two lower edges against each other; the ideal layer has both
+at one place and alpha at 2. The sign is power law minus ECS, as in the figures and the formula of that
+section (the text of its section 5 has the opposite sign).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from setol.erg import effective_correlation_space, tail_trace_log, to_trace_scale
+from setol.errors import SetolError
+from setol.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ErgDistance:
+    """Where the tail begins, seen from the edge of the ECS. All but delta_raw are free of scale.
+
+    Attributes:
+        delta: Lower edge of the tail minus that of the ECS, in the trace scale: above 0 where the tail is the
+            smaller set (ordinary, alpha above 2), below 0 where it is the larger (over-regularised).
+        delta_raw: The same in the scale of the eigenvalues that were given.
+        gap: Number of eigenvalues in the ECS minus that in the tail; below 0 where delta is.
+        trace_log: Sum of the natural logarithms over the tail, trace scale; never of the sign opposite to delta.
+        trace_log_per_eigenvalue: trace_log divided by the number of eigenvalues in the tail.
+    """
+
+    delta: float
+    delta_raw: float
+    gap: int
+    trace_log: float
+    trace_log_per_eigenvalue: float
+
+
+def erg_distance(evals: NDArray[np.float64], lambda_min: float) -> ErgDistance | Reason:
+    """Set the lower edge of a tail against the edge of the ECS.
+
+    Args:
+        evals: Eigenvalues, shape (n,), zeros included, any order, any scale.
+        lambda_min: Smallest eigenvalue of the tail, in the same scale.
+
+    Returns:
+        The distance, or `Reason.ZERO_MATRIX` where all eigenvalues are 0.
+
+    Raises:
+        SetolError: There are no eigenvalues, one is negative or not finite, or lambda_min is not positive or
+            above all of them.
+    """
+    space = effective_correlation_space(evals)
+    if isinstance(space, Reason):
+        return space
+    trace_log = tail_trace_log(evals, lambda_min)
+    n_tail = int(np.count_nonzero(evals >= lambda_min))
+    if n_tail == 0:
+        raise SetolError(f"need a tail with eigenvalues; got lambda_min {lambda_min} above the largest, {evals.max()}.")
+    descending = np.sort(evals)[::-1].astype(np.float64)
+    edge = float(descending[space.n - 1])
+    # The edge of the tail goes through the same rescaling as the eigenvalues, so that equal edges differ by 0.
+    lowest = float(to_trace_scale(descending)[n_tail - 1]) * (lambda_min / float(descending[n_tail - 1]))
+    return ErgDistance(
+        delta=lowest - space.lambda_min,
+        delta_raw=lambda_min - edge,
+        gap=space.n - n_tail,
+        trace_log=trace_log,
+        trace_log_per_eigenvalue=trace_log / n_tail,
+    )

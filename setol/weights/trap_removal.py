@@ -1,0 +1,133 @@
+"""Removal of correlation traps: components that stay when the entries are permuted.
+
+A trap is an eigenvalue of the permuted matrix beyond the edge of its bulk (SETOL, arXiv 2507.17912, section 6). It
+comes from the distribution of the entries, not from their correlations; the commonest cause is a mean beside which
+the spread is small. WeightWatcher's SVDSharpness removes traps in the permuted matrix and puts the entries back;
+here the edge is given, the permutation seeded, and the mean can be had without either.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from setol.errors import SetolError
+from setol.reasons import Reason
+from setol.weights.eigensystem import keep_components, right_eigensystem
+from setol.weights.gram import float64_row_chunks
+from setol.weights.permutation import back_in_place, in_order, permutation_indices
+from setol.weights.stack import check_stack, frobenius_squares, map_rows
+
+
+@dataclass(frozen=True, slots=True)
+class TrapRemoval:
+    """Weights without the traps of one permutation.
+
+    Attributes:
+        matrices: The weights left, shape, dtype and device of those given.
+        n_removed: Number of components removed from each matrix, shape (slices,).
+        removed_sq: Sum of their eigenvalues, shape (slices,), raw scale: the squared Frobenius distance to the
+            weights given, before rounding to their dtype.
+    """
+
+    matrices: torch.Tensor
+    n_removed: NDArray[np.int64]
+    removed_sq: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class MeanRemoval:
+    """Weights whose entries average 0.
+
+    Attributes:
+        matrices: The weights left, shape, dtype and device of those given.
+        mean: What was subtracted from every entry of each matrix, shape (slices,).
+        removed_sq: N M mean^2, shape (slices,), raw scale: the one eigenvalue of the constant matrix removed.
+    """
+
+    matrices: torch.Tensor
+    mean: NDArray[np.float64]
+    removed_sq: NDArray[np.float64]
+
+
+def remove_traps(
+    matrices: torch.Tensor, edges: float | NDArray[np.float64], rng: np.random.Generator
+) -> TrapRemoval | Reason:
+    """Permute the entries of each matrix, remove the singular components beyond an edge, put the entries back.
+
+    The edge belongs to the bulk of the permuted matrix: N var(W) (1 + sqrt(M/N))^2 in the raw scale, with room for
+    the fluctuations of the largest eigenvalue. An eigenvalue at the edge stays.
+
+    Memory: three copies in the dtype given, 8 bytes an entry for the order, four M x M float64 matrices
+    a slice (M the shorter side), one row chunk.
+
+    Args:
+        matrices: Shape (slices, rows, columns), any real floating dtype; computed where they are, in float64.
+        edges: Largest eigenvalue that stays, raw scale, one for all matrices or one each, shape (slices,).
+        rng: Where the permutation comes from: the same generator state gives the same on every device.
+
+    Returns:
+        What is left, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
+
+    Raises:
+        SetolError: No stack of real matrices, or the edges are negative, not finite, or not one for each.
+    """
+    check_stack(matrices)
+    edge = _edge_of_each(edges, matrices)
+    order = permutation_indices(matrices, rng)
+    permuted = in_order(matrices, order)
+    tall = permuted if permuted.shape[1] >= permuted.shape[2] else permuted.mT
+    system = right_eigensystem(tall)
+    if isinstance(system, Reason):
+        return system
+    kept = system.evals <= edge
+    left = keep_components(tall, system, kept)
+    return TrapRemoval(
+        matrices=back_in_place(left if tall is permuted else left.mT, order),
+        n_removed=(~kept).sum(1).cpu().numpy(),
+        removed_sq=torch.where(kept, 0.0, system.evals).sum(1).cpu().numpy(),
+    )
+
+
+def remove_mean(matrices: torch.Tensor) -> MeanRemoval | Reason:
+    """Subtract from each matrix its mean entry, which takes away the trap a mean makes.
+
+    A mean m of the entries is the rank-one matrix m 1 1^T with singular value |m| sqrt(N M): for a spread s it
+    leaves the Marchenko-Pastur bulk where |m|/s > Q^(-1/4)/sqrt(M), Q = N/M (Baik, Ben Arous and Peche, Ann.
+    Probab. 33, 2005), permuted or not.
+
+    Memory: the result, and one row chunk.
+
+    Args:
+        matrices: Shape (slices, rows, columns), any real floating dtype; computed where they are, in float64.
+
+    Returns:
+        What is left, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
+
+    Raises:
+        SetolError: No stack of real matrices.
+    """
+    check_stack(matrices)
+    if not bool(frobenius_squares(matrices).isfinite().all()):
+        return Reason.NON_FINITE
+    n_entries = matrices.shape[1] * matrices.shape[2]
+    mean = torch.zeros(matrices.shape[0], dtype=torch.float64, device=matrices.device)
+    for rows in float64_row_chunks(matrices, matrices.device):
+        mean += rows.sum((1, 2)) / n_entries
+    return MeanRemoval(
+        matrices=map_rows(matrices, lambda rows: rows - mean[:, None, None]),
+        mean=mean.cpu().numpy(),
+        removed_sq=(n_entries * mean.square()).cpu().numpy(),
+    )
+
+
+def _edge_of_each(edges: float | NDArray[np.float64], matrices: torch.Tensor) -> torch.Tensor:
+    """The edges as a column, shape (slices, 1), on the device of the matrices."""
+    given = np.asarray(edges, dtype=np.float64)
+    n_slices = matrices.shape[0]
+    if given.shape not in ((), (n_slices,)):
+        raise SetolError(f"need one edge, or one for each of the {n_slices} matrices; got shape {given.shape}.")
+    if not np.all(np.isfinite(given) & (given >= 0)):
+        raise SetolError(f"need finite edges of at least 0, raw scale; got {edges}.")
+    return torch.from_numpy(np.broadcast_to(given, n_slices).copy())[:, None].to(matrices.device)

@@ -1,0 +1,62 @@
+"""`setol refit`: metrics anew from stored spectra."""
+
+import os
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from setol_zoo.cli.common import (
+    SOME_FAILED,
+    json_option,
+    next_command,
+    reports_user_errors,
+    results_option,
+    shown_path,
+)
+from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
+
+
+@click.command("refit", short_help="Metrics anew from stored spectra, without weights.")
+@results_option
+@metric_options
+@spectrum_options
+@click.option("--cpus", type=click.IntRange(min=1), help="Cores to use; by default all.")
+@json_option
+@reports_user_errors
+def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **options: Any) -> None:
+    """Compute metrics of all spectra in a results folder, with other options than before.
+
+    Needs neither weights nor network. Each choice of options is a configuration of its own beside the earlier ones;
+    what is there is not computed again. Options about spectra say which of them are taken, by default those of
+    the last run; spectra that are not there need the weights, and `setol run`.
+
+    Exit status: 0 all done, 1 some models have no such spectra, 2 the call was wrong, 130 interrupted.
+    """
+    from catalogs import counted
+    from pipeline.folder import ResultsFolder
+    from pipeline.options import SpectrumOptions, preset
+    from pipeline.processes import run_in_processes
+    from pipeline.progress import ProgressReporter
+    from pipeline.refit import RefitRequest, refit
+    from setol_zoo.cli.status import print_models
+    from setol_zoo.cli.tables import console, print_json
+
+    metrics = preset(preset_name, **chosen(options, METRIC_OPTIONS))
+    asked = chosen(options, SPECTRUM_OPTIONS)
+    request = RefitRequest(ResultsFolder(results.absolute()), metrics, SpectrumOptions(**asked) if asked else None)
+    with ProgressReporter(console(stderr=True)) as reporter:
+        summary = refit(request, partial(run_in_processes, cpus=cpus or os.cpu_count() or 1), reporter)
+    if as_json:
+        print_json(asdict(summary))
+    else:
+        print_models(request.folder.root, config=summary.config)
+        click.echo(
+            f"configuration {summary.config}: {counted(summary.computed, 'weight file')} computed, "
+            f"{summary.reused} there already, {len(summary.failures)} without spectra or failed"
+        )
+        next_command("report", "--results", shown_path(request.folder.root))
+    if summary.failures:
+        raise SystemExit(SOME_FAILED)
