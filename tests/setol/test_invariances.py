@@ -112,7 +112,7 @@ def test_transpose(W):
 @SETTINGS
 @given(st.integers(2, 40), seeds)
 def test_transpose_of_a_square_matrix(n, seed):
-    """W^T W and W W^T are two matrices here; each eigenvalue solver is off by a few n eps lambda_max (backward error)."""
+    """W^T W and W W^T are two matrices here; a solver is off by a few n eps lambda_max (backward error)."""
     W = np.random.default_rng(seed).standard_normal((n, n))
     evals = evals_of(W)
     np.testing.assert_allclose(evals_of(W.T), evals, rtol=0, atol=4 * n * 2.0**-52 * evals[-1])
