@@ -14,9 +14,12 @@ from setol.tails.bounded_power_law import fit_bounded_power_law
 from setol.tails.exponential import fit_exponential
 from setol.tails.fingers import ClippedFit, FingerOptions, clip_fingers, fit_above_peak
 from setol.tails.hill import fit_hill
-from setol.tails.likelihood_ratio import LikelihoodRatio, compare_with_power_law, likelihood_ratio
+from setol.tails.law import TailLaw
+from setol.tails.likelihood_ratio import likelihood_ratio
+from setol.tails.log_normal import fit_log_normal
 from setol.tails.minima import near_minima
 from setol.tails.power_law import fit_power_law_above
+from setol.tails.stretched_exponential import fit_stretched_exponential
 from setol.tails.truncated_power_law import fit_truncated_power_law
 
 
@@ -79,32 +82,30 @@ def near_columns(evals: NDArray[np.float64]) -> dict[str, Any]:
 
 def exponential_columns(evals: NDArray[np.float64], law: PowerLawFit) -> dict[str, Any]:
     """The power law against an exponential on the same tail: the comparison that the phases rest on."""
-    power_law, exponential = fit_power_law_above(evals, law.lambda_min), fit_exponential(evals, law.lambda_min)
-    if isinstance(power_law, Reason) or isinstance(exponential, Reason):
-        return {}
-    return ratio_columns("exponential", likelihood_ratio(evals, power_law, exponential))
+    return _ratio_columns("exponential", evals, law, fit_exponential(evals, law.lambda_min))
 
 
 def alternative_columns(evals: NDArray[np.float64], law: PowerLawFit) -> dict[str, Any]:
     """The power law against the other laws on the same tail, and the exponent and cutoff of the truncated one."""
-    found = compare_with_power_law(evals, law.lambda_min)
-    if isinstance(found, Reason):
+    lambda_min = law.lambda_min
+    truncated = fit_truncated_power_law(evals, lambda_min)
+    columns = _ratio_columns("truncated", evals, law, truncated, nested=True)
+    columns |= _ratio_columns("log_normal", evals, law, fit_log_normal(evals, lambda_min))
+    columns |= _ratio_columns("stretched", evals, law, fit_stretched_exponential(evals, lambda_min))
+    if isinstance(truncated, Reason):
+        return columns
+    return columns | {"truncated_alpha": truncated.alpha, "truncated_cutoff": number(truncated.cutoff)}
+
+
+def _ratio_columns(
+    name: str, evals: NDArray[np.float64], law: PowerLawFit, other: TailLaw | Reason, *, nested: bool = False
+) -> dict[str, Any]:
+    """Log-likelihood ratio to the other law, above 0 where the power law is likelier, and its p-value."""
+    power_law = fit_power_law_above(evals, law.lambda_min)
+    if isinstance(power_law, Reason) or isinstance(other, Reason):
         return {}
-    truncated = fit_truncated_power_law(evals, law.lambda_min)
-    columns = (
-        {}
-        if isinstance(truncated, Reason)
-        else {
-            "truncated_alpha": truncated.alpha,
-            "truncated_cutoff": truncated.cutoff,
-        }
-    )
-    return {
-        **columns,
-        **ratio_columns("truncated", found.truncated_power_law),
-        **ratio_columns("log_normal", found.log_normal),
-        **ratio_columns("stretched", found.stretched_exponential),
-    }
+    ratio = likelihood_ratio(evals, power_law, other, nested=nested)
+    return {} if isinstance(ratio, Reason) else {f"ratio_{name}": ratio.log_ratio, f"p_{name}": ratio.p_value}
 
 
 def bootstrap_columns(evals: NDArray[np.float64], replicas: int, seed: tuple[int, ...]) -> dict[str, Any]:
@@ -116,13 +117,6 @@ def bootstrap_columns(evals: NDArray[np.float64], replicas: int, seed: tuple[int
         "alpha_interval_low": None if isinstance(interval, Reason) else interval.alpha_low,
         "alpha_interval_high": None if isinstance(interval, Reason) else interval.alpha_high,
     }
-
-
-def ratio_columns(name: str, ratio: LikelihoodRatio | Reason) -> dict[str, Any]:
-    """Log-likelihood ratio and p-value, as columns called by the other law."""
-    if isinstance(ratio, Reason):
-        return {}
-    return {f"ratio_{name}": ratio.log_ratio, f"p_{name}": ratio.p_value}
 
 
 def number(value: float | Reason) -> float | None:

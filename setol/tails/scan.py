@@ -99,11 +99,8 @@ def tail_distances(log_evals: NDArray[np.float64], *, limit: float) -> NDArray[n
     """
     alphas = tail_exponents(log_evals)
     candidates = np.flatnonzero(np.isfinite(alphas))
-    for probes in PROBES:
-        bounds = _lower_bounds(log_evals, alphas, candidates, probes)
-        candidates = candidates[bounds <= limit + ROUNDING]
-        if len(candidates) <= FEW:
-            break
+    # One round of bounds: those whose tails are looked at in the end would pay for every further one.
+    candidates = candidates[_lower_bounds(log_evals, alphas, candidates, PROBES[0]) <= limit + ROUNDING]
     distances = np.full(len(log_evals), np.inf)
     for first in range(0, len(candidates), TOGETHER):
         starts = candidates[first : first + TOGETHER]

@@ -35,11 +35,28 @@ def test_what_a_folder_adds_to_its_options_does_not_rename_them():
     assert config_id({**Options().content, "planned": "2026-01-01", "catalog": "demo"}) == Options().config
 
 
+def test_a_spectrum_option_at_its_default_renames_nothing():
+    assert SpectrumOptions().content == {"precision": "float64"}
+    assert SpectrumOptions(permutations=2, vectors=True).content == {
+        "precision": "float64",
+        "permutations": 2,
+        "vectors": True,
+    }
+    other = Options(spectrum=SpectrumOptions(windows=True)).content
+    assert spectra_id(SHA, other) != spectra_id(SHA, Options().content)
+
+
 def test_presets():
     assert preset("default") == MetricOptions(kernel_factor=0.5, least_eigenvalue=0.0, min_evals=50, small_sample=False)
     assert preset("weightwatcher") == MetricOptions(
-        kernel_factor=0.5, least_eigenvalue=1e-5, min_evals=8, small_sample=True
+        kernel_factor=0.5, least_eigenvalue=1e-5, min_evals=8, small_sample=True, detail="basic"
     )
+    assert preset("natcomm2021") == MetricOptions(
+        kernels="slices", kernel_factor=0.5, factor_by_taps=True, least_eigenvalue=1e-5, min_evals=50, detail="basic"
+    )
+    assert preset("natcomm2021").factor(9) == 4.5
+    assert preset("default").factor(9) == 0.5
+    assert preset("default", min_evals=9, kernel_factor=None).min_evals == 9
     with pytest.raises(OptionError, match=r"unknown preset 'weightwacher'; nearest: weightwatcher"):
         preset("weightwacher")
 
@@ -50,6 +67,13 @@ def test_presets():
         ({"kernel_factor": 0.0}, "kernel_factor must be positive"),
         ({"kernel_factor": float("nan")}, "kernel_factor must be positive"),
         ({"least_eigenvalue": -1.0}, "least_eigenvalue must be 0 or more"),
+        ({"tracy_widom_level": 1.0}, "tracy_widom_level must be between 0 and 1"),
+        ({"kernels": "pool"}, "unknown kernels 'pool'; nearest: pooled"),
+        ({"fingers": "clipp"}, "unknown fingers 'clipp'; nearest: clip"),
+        ({"bulk": "median"}, "unknown bulk 'median'"),
+        ({"detail": "ful"}, "unknown detail 'ful'; nearest: full"),
+        ({"bootstrap": -1}, "bootstrap must be at least 0, got -1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"min_evals": 1}, "min_evals must be at least 2"),
     ],
 )
