@@ -107,7 +107,8 @@ def fitted_layers(results: Results) -> list[Row]:
     """Layers with a fitted tail, each with its place in its model: 0 for the first, 1 for the last."""
     return results.rows(
         """SELECT layers.model, layers.name, layers.family, layers.file, tensor, layer, part, kind, n_evals,
-            n_rows, n_cols, n_tail, alpha, lambda_min, erg_lambda_min, erg_delta,
+            n_rows, n_cols, n_tail, alpha, lambda_min, erg_lambda_min, erg_delta, tap, evals_factor,
+            mp_lambda_plus, phase, phase_decided_by,
             (row_number() OVER file_order - 1) / greatest(count(*) OVER whole - 1, 1) AS position
         FROM layers JOIN models USING (model)
         WHERE layers.status = 'ok'

@@ -11,12 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from analysis.noise_figure import NoiseComparison, draw_noise
 from analysis.order import layer_order
 from analysis.placing import put_in_place
 from analysis.results import Results
 from analysis.scan_curve import draw_scan, scan_curve
-from analysis.spectrum_figure import NOTE, FittedSpectrum, draw_log_linear, draw_log_log
-from analysis.style import COLOURS, INK, MARKERS, house_style, label_points, new_figure
+from analysis.spectrum_figure import FittedSpectrum, draw_log_linear, draw_log_log
+from analysis.stored_layer import stored_layer
+from analysis.style import COLOURS, INK, MARKERS, NOTE, house_style, label_points, new_figure, shared_legend
 
 FORMATS = ("png", "svg")
 
@@ -24,8 +26,9 @@ MOST_ERRORS = 150
 """Layers beyond which standard errors are left out: they would hide the points."""
 
 _LAYERS = """
-SELECT model, name, file, tensor, layer, part, kind, n_rows, n_cols, n_slices, n_evals, alpha, alpha_sigma, lambda_min,
-       d_ww, n_tail, erg_lambda_min, row_number() OVER (ORDER BY file, "row") AS place
+SELECT model, name, file, tensor, layer, part, tap, kind, n_rows, n_cols, n_slices, n_evals, evals_factor,
+       alpha, alpha_sigma, lambda_min, d_ww, n_tail, erg_lambda_min, mp_lambda_plus, phase, phase_decided_by,
+       row_number() OVER (ORDER BY file, "row", tap) AS place
 FROM layers WHERE model = '{model}' AND status = 'ok' ORDER BY n_evals DESC, n_tail DESC, place
 """
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
@@ -76,25 +79,33 @@ def safe_name(text: str) -> str:
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 
-def layer_picture(evals: NDArray[np.float64], row: Mapping[str, Any], metrics: Mapping[str, Any]) -> Figure:
-    """One layer: its density on logarithmic axes, its shape on a linear one, and D against lambda_min.
+def layer_picture(
+    evals: NDArray[np.float64],
+    row: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    noise: NoiseComparison | None = None,
+) -> Figure:
+    """One layer: its density on logarithmic axes, its shape on a linear one, D against lambda_min, and noise.
 
     Args:
         evals: The pooled spectrum, scaled as the row's lambdas are, ascending, shape (n,).
         row: Of `layers`, with a fit.
         metrics: Metric options of the configuration: least_eigenvalue, small_sample.
+        noise: What noise would look like; without it there are three panels.
     """
     spectrum = FittedSpectrum.of_row(evals, row)
     seen = evals[evals > metrics["least_eigenvalue"]]
     curve = scan_curve(seen, keep=row["lambda_min"], small_sample=metrics["small_sample"])
     with house_style():
-        figure = new_figure(13.2, 4.6)
-        log_log, log_linear, scan = figure.subplots(1, 3)
+        figure = new_figure(*((11.6, 8.6) if noise else (13.2, 4.6)))
+        log_log, log_linear, scan, *beside = figure.subplots(*((2, 2) if noise else (1, 3))).flat
         draw_log_log(log_log, spectrum)
         draw_log_linear(log_linear, spectrum)
         draw_scan(scan, curve, spectrum)
         for axes in (log_log, log_linear, scan):
             axes.set_xlim(spectrum.shown.min(), spectrum.evals.max() * 1.15)
+        if noise:
+            draw_noise(beside[0], noise)
         if hidden := len(evals) - len(spectrum.shown):
             log_linear.set_title(f"{hidden} smaller eigenvalues not shown", loc="right", fontsize=8.5, color=NOTE)
         size = f"{row['n_rows']} × {row['n_cols']}" + (f" × {row['n_slices']} taps" if row["n_slices"] > 1 else "")
@@ -102,9 +113,7 @@ def layer_picture(evals: NDArray[np.float64], row: Mapping[str, Any], metrics: M
         figure.suptitle(
             f"{row['name']}   {_layer_text(row)}   {row['kind']}, {size}   {told}", x=0.01, ha="left", size=12
         )
-        handles = dict(zip(*reversed(log_log.get_legend_handles_labels()), strict=True))
-        handles |= dict(zip(*reversed(scan.get_legend_handles_labels()), strict=True))
-        figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=len(handles))
+        shared_legend(figure, 3 if noise else 5)
     return figure
 
 
@@ -171,8 +180,8 @@ def _layer_pictures(
     metrics = results.configuration.options["metrics"]
     for row in rows:
         progress(_layer_text(row))
-        evals = results.spectrum(row["model"], row["tensor"], row["part"])
-        yield row, layer_picture(evals, row, metrics)
+        stored = stored_layer(results, row)
+        yield row, layer_picture(stored.evals, row, metrics, stored.noise)
 
 
 def _layer_text(row: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from analysis.placing import put_in_place
 from analysis.reading import headline
 from analysis.results import Results
 from analysis.spectrum_figure import spectrum_figure
+from analysis.stored_layer import stored_layer
 
 Row = dict[str, Any]
 
@@ -101,12 +102,12 @@ def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]
     if not layers:
         return {}
     example = _typical(layers)
-    evals = results.spectrum(example["model"], example["tensor"], example["part"])
+    stored = stored_layer(results, example)
     return {
         "erg": Markup(erg_figure(layers, "erg")),
         "alpha": Markup(alpha_figure(layers, "alpha")),
         "depth": Markup(depth_figure(layers, "depth")),
-        "spectrum": Markup(spectrum_figure(evals, example, "spectrum")),
+        "spectrum": Markup(spectrum_figure(stored.evals, example, "spectrum", stored.noise)),
         "example": example,
         "below_two": np.mean([row["alpha"] < 2 for row in layers]),
         "families": len({row["family"] for row in layers}),

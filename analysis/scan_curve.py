@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from analysis.spectrum_figure import FittedSpectrum, draw_edges, plain_powers
-from analysis.style import COLOURS
+from analysis.spectrum_figure import FittedSpectrum, draw_edges
+from analysis.style import COLOURS, plain_powers
 from setol import SmallSample
 from setol.tails.scan import lower_step_distance, tail_exponents
 

@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
-from analysis.style import COLOURS, house_style, new_figure, svg_of
-
-BAR = "#d3e3f0"
-NOTE = "#6b7280"
+from analysis.noise_figure import NoiseComparison, draw_noise
+from analysis.style import BAR, COLOURS, NOTE, house_style, new_figure, plain_powers, svg_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +52,24 @@ class FittedSpectrum:
         return height * (at / self.lambda_min) ** -self.alpha
 
 
-def spectrum_figure(evals: NDArray[np.float64], row: Mapping[str, Any], name: str) -> str:
-    """One spectrum on logarithmic axes, with the fitted tail, its edge and that of the ECS.
+def spectrum_figure(
+    evals: NDArray[np.float64], row: Mapping[str, Any], name: str, noise: NoiseComparison | None = None
+) -> str:
+    """One spectrum on logarithmic axes, with the fitted tail, its edge and that of the ECS; beside it, noise.
 
     Args:
         evals: The pooled spectrum, scaled as the row's lambdas are, shape (n,).
         row: Of `layers`: alpha, lambda_min, n_tail, erg_lambda_min (trace scale).
         name: Of the figure, unique in its page.
+        noise: What noise would look like; without it there is one panel.
     """
     spectrum = FittedSpectrum.of_row(evals, row)
     with house_style():
-        figure = new_figure(9.6, 4.4)
-        axes = figure.subplots()
+        figure = new_figure(9.6, 4.8 if noise else 4.4)
+        axes, *beside = figure.subplots(1, 2 if noise else 1, squeeze=False).flat
         draw_log_log(axes, spectrum)
+        if noise:
+            draw_noise(beside[0], noise)
         if hidden := len(evals) - len(spectrum.shown):
             axes.set_title(f"{hidden} smaller eigenvalues not shown", loc="right", fontsize=8.5, color=NOTE)
         figure.legend(loc="outside upper left", ncols=3)
@@ -112,24 +114,7 @@ def draw_edges(axes: Axes, spectrum: FittedSpectrum) -> None:
     axes.axvline(spectrum.ecs_edge, color=COLOURS[2], linestyle=(0, (1, 1.5)), linewidth=2, label=label)
 
 
-def plain_powers(*several: Any) -> None:
-    """Label logarithmic axes with plain numbers near 1 and powers of ten elsewhere."""
-    for axis in several:
-        axis.set_major_formatter(FuncFormatter(_power_of_ten))
-        axis.set_minor_formatter(NullFormatter())
-
-
 def _bins(spectrum: FittedSpectrum) -> NDArray[np.float64]:
     shown = spectrum.shown
     bins = int(np.clip(2 * len(shown) ** 0.5, 12, 60))
     return np.geomspace(shown.min(), shown.max() * (1 + 1e-12), bins)
-
-
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def _power_of_ten(value: float, _: int | None = None) -> str:
-    exponent = round(np.log10(value))
-    if -2 <= exponent <= 2:
-        return f"{value:g}"
-    return "10" + str(exponent).translate(_SUPERSCRIPT)

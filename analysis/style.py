@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 # Okabe and Ito's palette, which readers with any colour vision can tell apart; yellow is left out, too pale in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -18,6 +21,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OTHER = "#8a8f98"
 INK = "#1f2328"
 FAINT = "#c9ced6"
+NOTE = "#6b7280"
+DASHED = (0, (6, 2))
+DOTTED = (0, (1, 1.5))
+DASH_DOTTED = (0, (8, 2, 1.5, 2))
+BAR = "#d3e3f0"
+"""Fill of a histogram, pale enough for any line on it."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -116,6 +125,61 @@ def label_points(
         dx, dy, horizontal, vertical = _OFFSETS[costs.index(min(costs))]
         label.set(position=(dx, dy), ha=horizontal, va=vertical)
         taken.append(label.get_window_extent(renderer))
+
+
+MOST_OUTLINED = 30
+"""Marks beyond which they are small and without an outline: outlines would hide each other."""
+
+
+def mark_at_foot(axes: Axes, points: NDArray[np.float64], height: float, marker: str, colour: str, label: str) -> None:
+    """Mark single points of the first axis near the foot of the frame: at their density they would not be seen.
+
+    Args:
+        axes: Where to.
+        points: On the first axis, in data coordinates, shape (n,); none leaves the picture as it is.
+        height: In shares of the frame.
+        marker: One of matplotlib's.
+        colour: Of the marks.
+        label: For the legend.
+    """
+    few = len(points) <= MOST_OUTLINED
+    if len(points):
+        axes.plot(
+            points,
+            np.full(len(points), height),
+            marker,
+            markersize=7 if few else 4.5,
+            color=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.7 if few else 0,
+            transform=axes.get_xaxis_transform(),
+            label=label,
+        )
+
+
+def shared_legend(figure: Figure, columns: int) -> None:
+    """One legend below all panels, each text once."""
+    handles: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=columns)
+
+
+def plain_powers(*several: Any) -> None:
+    """Label logarithmic axes with plain numbers near 1 and powers of ten elsewhere."""
+    for axis in several:
+        axis.set_major_formatter(FuncFormatter(_power_of_ten))
+        axis.set_minor_formatter(NullFormatter())
+
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power_of_ten(value: float, _: int | None = None) -> str:
+    exponent = round(np.log10(value))
+    if -2 <= exponent <= 2:
+        return f"{value:g}"
+    return "10" + str(exponent).translate(_SUPERSCRIPT)
 
 
 _OFFSETS = (

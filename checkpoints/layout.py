@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from checkpoints.adapters import with_products
 from checkpoints.fused import fused_linear, recurrent_gates, stacked_experts
 from checkpoints.kernels import infer_groups, kernel_kind, kernel_parts
 from checkpoints.names import (
@@ -64,7 +65,8 @@ def lay_out(headers: Sequence[TensorHeader], facts: Facts = NO_FACTS) -> tuple[T
             layouts.append(TensorLayout(header, layer, reason=found, by=by))
         else:
             layouts.append(TensorLayout(header, layer, parts=found, by=by, gain=gain))
-    return tuple(layouts)
+    bare = not any(layout.parts for layout in layouts)
+    return with_products(layouts) if bare else tuple(layouts)
 
 
 def _weight(header: TensorHeader) -> TensorHeader:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import WeightFile, parse_model_key
+from checkpoints.adapters import layout_beside, scaling_told
 from checkpoints.architecture_transformers import build_transformers, knows_transformers, transformers_facts
 from checkpoints.architecture_vision import build_timm, build_torchvision, timm_facts, torchvision_facts
 from checkpoints.errors import CheckpointError
@@ -40,6 +41,8 @@ def layout_of(file: WeightFile) -> str | None:
     weights the library that it was written for, transformers or timm, and then the first digits of its sha256 are
     part of the answer. Nothing is built, and no more downloaded than the config.json of an identified `hub:` model.
 
+    A `path:` model with an adapter_config.json of peft beside it has what that says about the scale of the update.
+
     Returns:
         Library, version and architecture; None where names and shapes have to do, as no library is told, or it is not
         installed, or does not know the architecture without code from elsewhere.
@@ -47,6 +50,8 @@ def layout_of(file: WeightFile) -> str | None:
     Raises:
         CheckpointError: The hub did not give the config.json.
     """
+    if parse_model_key(file.model).source == "path" and (told := layout_beside(Path(file.file))) is not None:
+        return told
     source = _source(file)
     try:
         return None if source is None else _told(source)
@@ -67,7 +72,7 @@ def architecture_facts(file: WeightFile, headers: Sequence[TensorHeader]) -> Fac
     Raises:
         CheckpointError: The library here is another version, or its configuration another, than in the plan.
     """
-    if file.layout is None:
+    if file.layout is None or scaling_told(file.layout) is not None:
         return NO_FACTS
     here = layout_of(file)
     source = _source(file)

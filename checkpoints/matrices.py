@@ -29,6 +29,37 @@ def matrix_stack(tensor: torch.Tensor, part: Part) -> torch.Tensor:
     return stack if stack.shape[1] >= stack.shape[2] else stack.mT
 
 
+def put_matrix_stack(tensor: torch.Tensor, part: Part, stack: torch.Tensor) -> None:
+    """Put matrices in the place of those of one part of a tensor: what `matrix_stack` would give afterwards.
+
+    Args:
+        tensor: The whole tensor, contiguous; changed in place.
+        part: Which piece, and which axes span the matrix.
+        stack: Shape (taps, N, M) as `matrix_stack` gives it.
+    """
+    whole = tensor.view(squeezed(tuple(tensor.shape)))
+    piece = whole
+    for cut in part.cuts:
+        piece = _range(piece, cut)
+    spread = piece.movedim(part.matrix_axes, (-2, -1))
+    turned = stack if spread.shape[-2] >= spread.shape[-1] else stack.mT
+    _put(whole, part.cuts, turned.reshape(spread.shape).movedim((-2, -1), part.matrix_axes))
+
+
+def _put(tensor: torch.Tensor, cuts: Sequence[Cut], values: torch.Tensor) -> None:
+    """Set the range of a tensor that cuts make, one inside the other."""
+    if not cuts:
+        tensor.copy_(values)
+        return
+    cut, *inner = cuts
+    piece = _range(tensor, cut)
+    _put(piece, inner, values)
+    if cut.period is not None:  # blocks apart from each other were copied out
+        length = cut.stop - cut.start
+        blocks = tensor.unflatten(cut.axis, (-1, cut.period)).narrow(cut.axis + 1, cut.start, length)
+        blocks.copy_(piece.unflatten(cut.axis, (-1, length)))
+
+
 def _range(tensor: torch.Tensor, cut: Cut) -> torch.Tensor:
     if cut.period is None:
         return tensor.narrow(cut.axis, cut.start, cut.stop - cut.start)
@@ -62,8 +93,8 @@ def find_tied(checkpoint: Checkpoint, layouts: Sequence[TensorLayout]) -> dict[s
     tied: dict[str, str] = {}
     seen: dict[tuple[str, tuple[int, ...], bytes], list[str]] = {}
     for layout in layouts:
-        if not layout.parts or layout.gain is not None:
-            continue  # equal directions are not equal weights
+        if not layout.parts or layout.gain is not None or layout.right is not None:
+            continue  # equal directions or factors are not equal weights
         header = layout.header
         tensor = checkpoint.read(header.name)
         sample = tensor[:1].flatten()[:_SAMPLE].contiguous()

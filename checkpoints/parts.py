@@ -111,6 +111,7 @@ class TensorLayout:
         by: What decided that.
         gain: Where the weight is stored as direction and length (weight normalization), the name of the tensor
             with the lengths; this one holds the directions.
+        right: Where the weight is a low-rank update B A (LoRA), the name of the tensor with A; this one holds B.
     """
 
     header: TensorHeader
@@ -119,6 +120,7 @@ class TensorLayout:
     reason: Reason | None = None
     by: LaidOutBy = LaidOutBy.NAME
     gain: str | None = None
+    right: str | None = None
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

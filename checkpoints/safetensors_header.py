@@ -43,6 +43,11 @@ def torch_dtype(name: str) -> str:
     return _DTYPES[name][0] if name in _DTYPES else name.lower()
 
 
+def entry_format(dtype: str) -> tuple[str, int] | None:
+    """What safetensors calls a number format of torch, and bytes of an entry: `bfloat16` is BF16; None without one."""
+    return next(((name, size) for name, (known, size) in _DTYPES.items() if known == dtype), None)
+
+
 def read_header(read: Callable[[int, int], Piece], name: str) -> tuple[tuple[TensorHeader, ...], int | None]:
     """The tensors of a safetensors file of which parts can be had.
 

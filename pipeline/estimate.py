@@ -98,6 +98,9 @@ class Estimate:
 
 def matrix_work(layout: TensorLayout, part: Part) -> MatrixWork:
     """The stack of matrices in one part of a tensor, as `checkpoints.matrices.matrix_stack` will cut it."""
+    if layout.right is not None:  # a product of two factors costs about as much as the first
+        n_rows, rank = layout.header.shape[:2]
+        return MatrixWork(layout.layer, part.kind.value, 1, max(n_rows, rank), min(n_rows, rank))
     lengths = list(squeezed(layout.header.shape))
     for cut in part.cuts:
         repeats = lengths[cut.axis] // cut.period if cut.period else 1

@@ -18,6 +18,7 @@ METRICS_VERSION = 2
 FINGERS = ("keep", "clip", "clip_weightwatcher", "peak")
 KERNELS = ("pooled", "slices")
 BULKS = ("iteration", "quantile")
+PRECISIONS = ("float64", "float32")
 DETAILS = ("basic", "standard", "full")
 
 
@@ -36,7 +37,9 @@ class SpectrumOptions:
     """How spectra are made from weights. Another choice here means reading the weights again.
 
     Attributes:
-        precision: Number format of the decomposition.
+        precision: `float64`; or `float32`, for devices whose float64 is a small fraction of it: eigenvalues are right
+            to about 10^-5 of the largest, those below are zeros, and a sample is checked in float64. It changes values,
+            so it is chosen by hand and never by what the machine can do.
         permutations: How many spectra of permuted entries are stored beside each spectrum.
         vectors: Whether the spread of every singular vector is stored; takes several times as long.
         windows: Whether the spectra of square windows (FARMS) are stored.
@@ -50,9 +53,14 @@ class SpectrumOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_name("precision", self.precision, ["float64"])
+        _check_name("precision", self.precision, PRECISIONS)
         _check_least("permutations", self.permutations, 0)
         _check_least("seed", self.seed, 0)
+
+    @property
+    def stores_more(self) -> bool:
+        """Whether anything is stored beside the spectra."""
+        return bool(self.permutations or self.windows or self.vectors)
 
     @property
     def content(self) -> dict[str, Any]:

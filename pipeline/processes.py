@@ -1,40 +1,135 @@
-"""The executor on the cores of this machine, without a cluster: a process a core."""
+"""The executor on the cores of this machine, without a cluster: a process a core.
 
-import multiprocessing
+The processes are interpreters of their own. Those of `multiprocessing` run the caller's script once more, so that a
+script without a guard, or a notebook, could not call this; and one of them that dies takes all others along.
+"""
+
 import signal
+import subprocess
+import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from pipeline.plan import Unit
-from pipeline.worker import Job, LostWorker, Outcome, outcome_of, run_unit
+from pipeline.worker import Job, LostWorker, Outcome, finish, new_attempt, outcome_of, run_unit
+
+_START = "import sys; sys.path[:] = sys.argv[2:]; from pipeline.processes import serve; serve(int(sys.argv[1]))"
+
+_STOP_SECONDS = 5.0
+"""How long a process may take to clear up behind itself before it is killed."""
 
 
 def run_in_processes(units: Sequence[Unit], job: Job, *, cpus: int) -> Iterator[Outcome]:
     """Work on the units in parallel and yield each outcome as it comes.
+
+    A unit whose process dies is a failure with a row in the log, and costs the others nothing. Where the caller stops
+    early, as an interrupt makes it do, the processes end at once and leave no half-written file.
 
     Args:
         units: In the order in which they are started.
         job: What they have in common.
         cpus: How many processes.
     """
-    pool = ProcessPoolExecutor(
-        min(cpus, len(units)), mp_context=multiprocessing.get_context("spawn"), initializer=_leave_interrupts_to_parent
-    )
+    waiting = deque(units)
+    busy: dict[Connection, _Worker] = {}
     try:
-        running = {pool.submit(run_unit, unit, job): unit for unit in units}
-        for future in as_completed(running):
-            yield _outcome(future, running[future])
+        while waiting or busy:
+            while waiting and len(busy) < cpus:
+                worker = _start()
+                busy[worker.connection] = worker
+                worker.take(waiting.popleft(), job)
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                worker = busy[ready]
+                unit, outcome = worker.unit, worker.outcome()
+                assert unit is not None
+                if outcome is None:
+                    del busy[ready]
+                    outcome = _lost(unit, job, worker.process.wait())
+                elif waiting:
+                    worker.take(waiting.popleft(), job)
+                else:
+                    del busy[ready]
+                    worker.connection.close()  # it ends when it sees that
+                    worker.process.wait()
+                yield outcome
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        _stop(list(busy.values()))
 
 
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def serve(descriptor: int) -> None:
+    """What such a process does: take units, send back outcomes, until the other end is closed.
+
+    Args:
+        descriptor: File descriptor of its end of the connection.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    with Connection(descriptor) as connection, suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            unit, job = connection.recv()
+            connection.send(run_unit(unit, job))
 
 
-def _outcome(future: "Future[Outcome]", unit: Unit) -> Outcome:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return outcome_of(unit, LostWorker("a process died. Run the same command to try again."), 0.0)
+@dataclass(slots=True)
+class _Worker:
+    """A process, and the unit that it works on."""
+
+    process: subprocess.Popen[bytes]
+    connection: "Connection[Any, Any]"
+    unit: Unit | None = None
+
+    def take(self, unit: Unit, job: Job) -> None:
+        self.unit = unit
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died, which `outcome` will tell
+            self.connection.send((unit, job))
+
+    def outcome(self) -> Outcome | None:
+        """What it sent back; None if it has died."""
+        try:
+            outcome: Outcome = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+        return outcome
+
+
+def _start() -> _Worker:
+    here, there = Pipe()
+    with there:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _START, str(there.fileno()), *sys.path],
+            pass_fds=[there.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # standard output is the command's answer
+            start_new_session=True,  # Ctrl-C is for the parent, which ends the others
+        )
+    return _Worker(process, here)
+
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        try:
+            worker.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        worker.connection.close()
+
+
+def _end(*_: object) -> None:
+    raise SystemExit  # through the `finally` clauses, which remove what is half-written
+
+
+def _lost(unit: Unit, job: Job, status: int) -> Outcome:
+    """A unit whose process died; the driver logs what it no longer could."""
+    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    hint = ", as the system does where memory runs out" if status == -signal.SIGKILL else ""
+    failure = LostWorker(f"its process {how}{hint}. Run the same command to try again.")
+    job.folder.record(finish(new_attempt(unit.file, job, unit=unit.fit_id), failure))
+    return outcome_of(unit, failure, 0.0)

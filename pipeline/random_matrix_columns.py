@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.layer import Layer
 from pipeline.options import MetricOptions
@@ -29,7 +30,7 @@ def bulk_columns(
         exponential: Its columns of the comparison with an exponential, as far as there are any.
         options: How the bulk's variance is had, and the Tracy-Widom level of a spike.
     """
-    if not SMALLEST_LAMBDA_MAX <= layer.evals[-1] <= LARGEST_LAMBDA_MAX:
+    if not _within_float64(layer.evals):
         return {}
     spectrum = LayerSpectrum(layer.evals, layer.n_rows, layer.n_cols)
     level = options.tracy_widom_level
@@ -55,6 +56,13 @@ def bulk_columns(
         return columns
     spikes = count_spikes(spectrum, bulk.law.variance, level=level)
     return columns | {"mp_sigma": float(np.sqrt(bulk.share)), "mp_ks": bulk.ks, **_spike_columns(spikes)}
+
+
+def _within_float64(evals: NDArray[np.float64]) -> bool:
+    """Whether variances, sums and ratios of the eigenvalues are float64s; taps pooled may lie far from each other."""
+    least = float(evals[np.searchsorted(evals, 0.0, side="right")])
+    largest = float(evals[-1])
+    return SMALLEST_LAMBDA_MAX <= largest <= LARGEST_LAMBDA_MAX and least / largest >= SMALLEST_LAMBDA_MAX
 
 
 @lru_cache(maxsize=256)
@@ -86,7 +94,7 @@ def mean_trap_columns(layer: Layer) -> dict[str, Any]:
 
 def permuted_columns(layer: Layer, options: MetricOptions) -> dict[str, Any]:
     """What the permuted spectra say: traps, and how far the spectrum is from its own noise; means over replicas."""
-    if layer.permuted is None:
+    if layer.permuted is None or layer.permuted.max() > LARGEST_LAMBDA_MAX:
         return {}
     variances = layer.entry_variance * layer.factor
     traps = [

@@ -196,6 +196,11 @@ class AttemptRow:
 
     `unit` is the fit id, NULL where the file could not even be identified. Seconds are wall-clock seconds of a
     stage, NULL where it did not run. `reused_spectra` says that only the metrics were computed.
+
+    The next are NULL where no spectra were made: `device_name` of its maker; `precision` that was used;
+    `float32_deviation`, the largest error of an eigenvalue that the check of float32 found, as a share of the
+    largest. Where a GPU was to be had, seconds that a matrix of 2,048 x 1,024 took on it in both precisions,
+    and on the CPU in float64 (`probe_*`). `remarks` tells what did not go as asked.
     """
 
     unit: str | None
@@ -211,6 +216,13 @@ class AttemptRow:
     seconds_spectra: float | None = None
     seconds_metrics: float | None = None
     reused_spectra: bool = False
+    device_name: str | None = None
+    precision: str | None = None
+    float32_deviation: float | None = None
+    probe_float64: float | None = None
+    probe_float32: float | None = None
+    probe_cpu: float | None = None
+    remarks: str | None = None
     bytes: int | None = None
     peak_rss_anon: int | None = None
     outcome: str

@@ -1,20 +1,25 @@
 """Metrics anew from stored spectra: no weights, no network."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs import CATALOG_SCHEMA, WeightFile, from_arrow
+from catalogs import CATALOG_SCHEMA, WeightFile, catalog_names, from_arrow, load_catalog
 from pipeline.drive import Executor, Failure, Reporter, RunSummary
 from pipeline.errors import FolderError, OptionError
 from pipeline.folder import ResultsFolder
-from pipeline.options import SPECTRA_VERSION, MetricOptions, Options, SpectrumOptions
-from pipeline.plan import make_plan
+from pipeline.options import PLAIN_SPECTRA, SPECTRA_VERSION, MetricOptions, Options, SpectrumOptions
+from pipeline.plan import Unit, make_plan
 from pipeline.worker import Job
+
+_MOST_NAMED = 5
+"""Models that are named in a command; for more, their catalog is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +42,44 @@ class RefitRequest:
 def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSummary:
     """Compute the metrics of every weight file whose spectra are stored; what is there is not computed again.
 
-    Files without spectra are failures that name the run which would make them.
+    Files without such spectra are failures that name the run which makes them. So are those whose spectra cannot be
+    read any more: these are set aside.
 
     Raises:
-        FolderError: There are no results, or they cannot be written to.
+        FolderError: There are no results, they cannot be read, or they cannot be written to.
         OptionError: No file has spectra as the options ask for.
     """
     folder = request.folder
     stored = _last_planned(folder)
-    spectrum = request.spectrum or _spectrum_options(stored)
+    spectrum = request.spectrum or spectrum_options(stored)
     options = Options(spectrum, request.metrics)
     files = _files(folder)
-    folder.prepare()
     whole = make_plan(files, options, finished=(), failed=()).units
+    folder.prepare()
     damaged = folder.damaged({name for unit in whole for name in (unit.spectra_id, unit.fit_id)})
-    finished = folder.finished() - {each.path.stem for each in damaged}
+    unreadable = {each.path.stem for each in damaged}
+    finished = folder.finished() - unreadable
     plan = make_plan(files, options, finished=finished, failed=())
-    ready = tuple(unit for unit in plan.units if unit.spectra_id in finished)
+    ready = [unit for unit in plan.units if unit.spectra_id in finished]
     missing = [unit for unit in plan.units if unit.spectra_id not in finished]
-    if missing and not ready and not plan.finished:
-        raise OptionError(
-            f"no weight file in {folder.root} has spectra with {_described(spectrum)}. They need the weights: "
-            f"`setol run --results {folder.root}{_flags(spectrum)}` with the same models makes them."
-        )
+    makes = _run_that_makes(folder, stored["catalog"], missing, spectrum)
+    if not ready and not plan.finished and not any(unit.spectra_id in unreadable for unit in missing):
+        raise OptionError(f"no weight file in {folder.root} has spectra with {_described(spectrum)}: {makes}.")
     folder.set_aside(damaged)
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
     folder.save_options(options.config, {**options.content, "catalog": stored["catalog"], "planned": planned})
-    plan = replace(plan, units=ready, damaged=damaged)
-    reporter.planned(plan, ())
-    told = f"no spectra with {_described(spectrum)}; `setol run` makes them"
-    failures = [Failure(unit.file.model, unit.file.file, told, transient=True, new=True) for unit in missing]
+    matrices = {unit.spectra_id: pq.read_metadata(folder.spectra_path(unit.spectra_id)).num_rows for unit in ready}
+    # The longest first, so that none is left to run alone: a small file with a thousand layers takes longest here.
+    ready.sort(key=lambda unit: -matrices[unit.spectra_id])
+    reporter.planned(replace(plan, units=tuple(ready), damaged=damaged), ())
+    failures = []
+    for unit in missing:
+        damage = unit.spectra_id in unreadable
+        lacks = "its spectra could not be read" if damage else f"no spectra with {_described(spectrum)}"
+        failures.append(Failure(unit.file.model, unit.file.file, f"{lacks}: {makes}", transient=True, new=True))
     computed = 0
     job = Job(folder, folder.root, options.config, options, "cpu", request.threads)
-    for outcome in execute(ready, job) if ready else ():
+    for outcome in execute(tuple(ready), job) if ready else ():
         reporter.finished(outcome)
         computed += outcome.done
         if not outcome.done:
@@ -78,15 +88,15 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
     return RunSummary(options.config, computed, len(plan.finished), tuple(failures), {})
 
 
-def _last_planned(folder: ResultsFolder) -> Mapping[str, Any]:
-    found = [json.loads(path.read_bytes()) for path in (folder.root / "options").glob("*.json")]
-    if not found or not (folder.root / "catalog.parquet").exists():
-        raise FolderError(f"{folder.root} holds no results to refit. `setol run --results {folder.root}` makes them.")
-    last: Mapping[str, Any] = max(found, key=lambda options: options["planned"])
-    return last
+def spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:
+    """The spectrum options of a configuration.
 
+    Args:
+        stored: Content of its options file.
 
-def _spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:
+    Raises:
+        OptionError: Its spectra are those of another version of setol-zoo.
+    """
     if stored["spectra_version"] != SPECTRA_VERSION:
         raise OptionError(
             f"these spectra are of version {stored['spectra_version']}, and this one of setol-zoo makes version "
@@ -95,16 +105,43 @@ def _spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:
     return SpectrumOptions(**stored["spectrum"])
 
 
+def _last_planned(folder: ResultsFolder) -> Mapping[str, Any]:
+    paths = sorted((folder.root / "options").glob("*.json"))
+    if not paths or not (folder.root / "catalog.parquet").exists():
+        raise FolderError(f"{folder.root} holds no results to refit. `setol run --results {folder.root}` makes them.")
+    found: list[Mapping[str, Any]] = []
+    for path in paths:
+        try:
+            found.append(json.loads(path.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise FolderError(f"{path} cannot be read: {error}. The same `setol run` writes it again.") from error
+    return max(found, key=lambda options: str(options["planned"]))
+
+
 def _files(folder: ResultsFolder) -> list[WeightFile]:
     """The weight files of known content that were planned."""
-    files = from_arrow(pq.read_table(folder.root / "catalog.parquet", schema=CATALOG_SCHEMA), WeightFile)
-    return [file for file in files if file.weights_sha256]
+    path = folder.root / "catalog.parquet"
+    try:
+        table = pq.read_table(path, schema=CATALOG_SCHEMA)
+    except (OSError, pa.ArrowException) as error:
+        raise FolderError(f"{path} cannot be read: {error}. The same `setol run` writes it again.") from error
+    return [file for file in from_arrow(table, WeightFile) if file.weights_sha256]
 
 
 def _described(options: SpectrumOptions) -> str:
     return ", ".join(f"{name} {value}" for name, value in options.content.items())
 
 
-def _flags(options: SpectrumOptions) -> str:
-    chosen = {name: value for name, value in options.content.items() if name != "precision"}
-    return "".join(f" --{name}" if value is True else f" --{name} {value}" for name, value in chosen.items())
+def _run_that_makes(folder: ResultsFolder, catalog: str, missing: Sequence[Unit], options: SpectrumOptions) -> str:
+    """The command that makes spectra which are not there, in words."""
+    models = list(dict.fromkeys(unit.file.model for unit in missing))
+    if any(model.startswith("memory:") for model in models):
+        return "they need the weights, and models that were in memory have to be analyzed again"
+    named = models if len(models) <= _MOST_NAMED else ["--catalog", "CATALOG"]
+    built_in = catalog in catalog_names() and set(models) <= set(load_catalog(catalog).models)
+    words = ["--catalog", catalog] if built_in else named
+    for name, value in options.content.items():
+        if name != "seed" and value != getattr(PLAIN_SPECTRA, name):  # the seed is no option of the command
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    command = shlex.join(["setol", "run", *words, "--results", str(folder.root)])
+    return f"they need the weights, and are made by `{command}`"

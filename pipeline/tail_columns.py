@@ -32,13 +32,14 @@ def fit_tail(evals: NDArray[np.float64], options: MetricOptions) -> PowerLawFit 
     """
     if len(evals) < options.min_evals:
         return Reason.TOO_FEW_EIGENVALUES
+    small_sample = SmallSample() if options.small_sample else None
     if options.fingers == "clip":
-        return clip_fingers(evals)
+        return clip_fingers(evals, small_sample=small_sample)
     if options.fingers == "clip_weightwatcher":
-        return clip_fingers(evals, FingerOptions(compatible=True))
+        return clip_fingers(evals, FingerOptions(compatible=True), small_sample=small_sample)
     if options.fingers == "peak":
         return fit_above_peak(evals)
-    return fit_power_law(evals, small_sample=SmallSample() if options.small_sample else None)
+    return fit_power_law(evals, small_sample=small_sample)
 
 
 def law_of(fit: PowerLawFit | ClippedFit) -> PowerLawFit:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import torch
@@ -20,15 +21,19 @@ from checkpoints.errors import CheckpointError
 from checkpoints.fetch import fetch
 from checkpoints.libraries import architecture_facts
 from checkpoints.open import open_checkpoint
+from pipeline.device_choice import ChosenDevice, choose_device
 from pipeline.folder import ResultsFolder, write_table
 from pipeline.memory import PeakMemory
 from pipeline.metrics import layers_table
 from pipeline.options import Options
 from pipeline.plan import Unit
 from pipeline.records import SPECTRA_SCHEMA, AttemptRow
-from pipeline.spectra import spectra_table
+from pipeline.spectra import FileSpectra, file_spectra
 
 _DEVICE = re.compile(r"CUDA|MPS|accelerator|out of memory", re.IGNORECASE)
+
+_TOLD: set[str] = set()
+"""Advice that this process has given already."""
 
 
 class LostWorker(Exception):
@@ -81,9 +86,9 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Stages:
-    """Seconds of the stages that ran."""
+    """What the stages leave for the log: columns of an `AttemptRow`."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -91,7 +96,7 @@ class _Stages:
         try:
             yield
         finally:
-            self.seconds[stage] = time.perf_counter() - start
+            self.columns[f"seconds_{stage}"] = time.perf_counter() - start
 
 
 def run_unit(unit: Unit, job: Job) -> Outcome:
@@ -113,14 +118,7 @@ def run_unit(unit: Unit, job: Job) -> Outcome:
             n_layers = _publish(unit, job, stages, notes.append)
         except Exception as error:  # noqa: BLE001 - whatever one file does must not stop the others
             failure = error
-    attempt = replace(
-        attempt,
-        seconds_fetch=stages.seconds.get("fetch"),
-        seconds_spectra=stages.seconds.get("spectra"),
-        seconds_metrics=stages.seconds.get("metrics"),
-        peak_rss_anon=memory.peak,
-        reused_spectra=reused,
-    )
+    attempt = replace(attempt, **stages.columns, peak_rss_anon=memory.peak, reused_spectra=reused)
     try:
         job.folder.record(finish(attempt, failure))
     except OSError as error:  # a disk too full even for the log
@@ -183,7 +181,7 @@ def is_transient(failure: BaseException) -> bool:
 
 
 def resolve_device(device: str) -> str:
-    """`auto` becomes the GPU where torch sees one, else the CPU; any other name stays."""
+    """`auto` becomes the GPU where torch sees one, else the CPU; any other name stays. Nothing is timed."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
@@ -194,13 +192,35 @@ def _publish(unit: Unit, job: Job, stages: _Stages, say: Say) -> int:
     if not spectra_path.exists():
         with stages.measure("fetch"):
             path = fetch(unit.file, job.cache, say)
+        options = job.options.spectrum
+        chosen = choose_device(job.device, options.precision)
+        stages.columns |= {"device": chosen.device, "device_name": chosen.name}
+        if chosen.advice and chosen.advice not in _TOLD:
+            _TOLD.add(chosen.advice)
+            say(chosen.advice)
         with stages.measure("spectra"):
             checkpoint = open_checkpoint(path)
             facts = architecture_facts(unit.file, checkpoint.headers)
-            device, options = resolve_device(job.device), job.options.spectrum
-            write_table(spectra_table(unit.file, checkpoint, device, facts, options), spectra_path)
+            found = file_spectra(unit.file, checkpoint, chosen.device, facts, options)
+            write_table(found.table, spectra_path)
+        stages.columns |= _making(found, chosen)
+        for remark in found.remarks:
+            say(f"{unit.file.name}: {remark}")
     with stages.measure("metrics"):
         spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
         layers = layers_table(spectra, job.options.metrics, job.config)
         write_table(layers, job.folder.layers_path(unit.fit_id))
     return len(layers)
+
+
+def _making(found: FileSpectra, chosen: ChosenDevice) -> dict[str, Any]:
+    """How spectra were made, as columns of the log."""
+    remarks = [*found.remarks, *([chosen.advice] if chosen.advice else [])]
+    return {
+        "precision": found.precision,
+        "float32_deviation": found.float32_deviation,
+        "probe_float64": chosen.gpu and chosen.gpu.float64_seconds,
+        "probe_float32": chosen.gpu and chosen.gpu.float32_seconds,
+        "probe_cpu": chosen.cpu and chosen.cpu.float64_seconds,
+        "remarks": "\n".join(remarks) or None,
+    }

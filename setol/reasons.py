@@ -27,6 +27,17 @@ class Reason(StrEnum):
         "adapter",
         "A factor of a low-rank update (LoRA) of another weight; it says nothing without that one.",
     )
+    FACTOR = "factor", "Its product with the other factor of the low-rank update is analyzed, under that one's name."
+    FACTOR_UNSCALED = (
+        "factor_unscaled",
+        "Its product with the other factor of the low-rank update is analyzed, under that one's name, with scale 1: "
+        "neither an adapter_config.json beside the file nor a tensor alpha in it tells another.",
+    )
+    FACTOR_ALONE = "factor_alone", "A factor of a low-rank update whose other factor is not in the file."
+    FACTOR_MISMATCH = (
+        "factor_mismatch",
+        "The two factors of the low-rank update do not fit: B must have as many columns as A has rows.",
+    )
     DTYPE = "dtype", "The number format is not one that can be widened to float64 here."
     DEPTHWISE = (
         "depthwise",
@@ -35,6 +46,14 @@ class Reason(StrEnum):
     NON_FINITE = "non_finite", "Some entries are NaN or infinite."
     EMPTY = "empty", "An axis has length 0."
     UNKNOWN = "unknown", "Three or more axes, and neither name nor shape says which two form the matrix."
+
+    # A matrix that is not compared, or not written anew.
+    NOT_IN_BASE = "not_in_base", "The base has no tensor of that name."
+    OTHER_SHAPE = "other_shape", "The base's tensor of that name has another shape."
+    NORMALIZED = (
+        "normalized",
+        "The weight is stored as directions and lengths (weight normalization), which are not written anew.",
+    )
 
     # A spectrum without a metric.
     TOO_FEW_EIGENVALUES = (

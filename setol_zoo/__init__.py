@@ -2,13 +2,17 @@
 
     a = zoo.analyze(model)          # a torch module, a state dict, a path, or a name such as "resnet20"
     r = zoo.open("results/demo")    # what `setol run` made
+    zoo.truncate(model, "tails.safetensors")    # acting on weights; also zoo.detrap, and zoo.distance(model, base)
 
 Neither torch nor pandas is loaded before it is needed.
 """
 
 from setol_zoo.analysis_result import Analysis
 from setol_zoo.analyze import analyze
+from setol_zoo.detrap import detrap
+from setol_zoo.distance import distance
 from setol_zoo.opened import Zoo
 from setol_zoo.opened import open_zoo as open
+from setol_zoo.truncate import truncate
 
-__all__ = ["Analysis", "Zoo", "analyze", "open"]
+__all__ = ["Analysis", "Zoo", "analyze", "detrap", "distance", "open", "truncate"]

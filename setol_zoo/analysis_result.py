@@ -42,7 +42,7 @@ SELECT tensor, layer, part, kind, dtype, shape, n_params, role, reason, sentence
 FROM spectra LEFT JOIN stored.reasons USING (reason) WHERE model = {model}
 """
 _EVALS = """
-SELECT s.file, tensor, s.part, s.evals, s.entry_var, l.evals_factor
+SELECT s.file, tensor, s.part, s.evals, s.permuted_evals, s.entry_var, s.n_slices, l.evals_factor
 FROM spectra AS s JOIN layers AS l USING (model, file, tensor)
 WHERE model = {model} AND s.part IS NOT DISTINCT FROM l.part AND s.evals IS NOT NULL
 """

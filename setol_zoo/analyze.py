@@ -1,16 +1,15 @@
 """One model in, its analysis out: what `setol analyze` and `setol_zoo.analyze` do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from setol_zoo.opened_model import AnyModel, OpenedModel, ask_nobody, device_for, open_model
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from catalogs import Catalog
-    from checkpoints.live import LiveCheckpoint
+    from catalogs import Catalog, WeightFile
     from pipeline.drive import Reporter, RunSummary
     from pipeline.identify import Unidentified
     from pipeline.options import Options
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    model: "nn.Module | Mapping[str, Any] | str | Path",
+    model: AnyModel,
     *,
+    base: AnyModel | None = None,
     preset: str = "default",
     device: str | None = None,
     threads: int | None = None,
@@ -34,6 +34,8 @@ def analyze(
         model: A torch module, a state dict, the path of a weight file or of a folder with one model, or a name that
             `setol analyze` takes: `resnet20`, `org/name` of the hub, `timm:resnet50.a1_in1k`. A module or state dict
             is read where it is and left as it is.
+        base: What is subtracted from the weights, tensor by tensor under the same names, in any of these forms: the
+            analysis is that of what training changed. Tensors that the base has not, or in another shape, are skipped.
         preset: Metric options by name: `default` or `weightwatcher`.
         device: torch device of the decompositions. By default where the weights are, or, for files, the GPU if
             there is one.
@@ -63,11 +65,16 @@ def analyze(
 
     options = Options(metrics=metric_options(preset, min_evals=min_evals))
     kept = None if results is None else nullcontext(str(Path(results).absolute()))
-    with kept or TemporaryDirectory(prefix="setol-") as folder, _threads(threads or torch.get_num_threads()) as count:
-        if isinstance(model, str | Path):
+    with (
+        kept or TemporaryDirectory(prefix="setol-") as folder,
+        with_threads(threads or torch.get_num_threads()) as count,
+    ):
+        if base is not None:
+            key = analyze_difference(model, base, Path(folder), options, device=device, threads=count)
+        elif isinstance(model, str | Path):
             key = _analyze_file(model, Path(folder), options, device or "auto", count)
         else:
-            key = _analyze_live(_open_live(model), Path(folder), options, device, count)
+            key = _analyze_opened(open_model(model), None, Path(folder), options, device, count)
         return analysis_of(open_results(folder, options.config), key)
 
 
@@ -107,7 +114,33 @@ def analyze_catalog(
     return drive(request, run_serially, reporter)
 
 
-class _Quiet:
+def analyze_difference(
+    model: AnyModel, base: AnyModel, folder: Path, options: "Options", *, device: str | None, threads: int
+) -> str:
+    """Write spectra and metrics of W - W_base into a results folder, as those of a model of their own.
+
+    Args:
+        model: W, in any form that `analyze` takes.
+        base: W_base, the same.
+        folder: The results folder; it is made if missing.
+        options: How spectra are made and metrics computed.
+        device: torch device; None for where the weights of the model are.
+        threads: Threads of the numerical libraries, for the log; they are set by the caller.
+
+    Returns:
+        The key of that model, made of both names and both contents.
+
+    Raises:
+        CatalogError: No model has such a name.
+        CheckpointError: Weights cannot be had or read, or the two have no matrix in common.
+        FolderError: The results folder cannot be written to.
+        OptionError: This machine has no such device.
+        TypeError: A model is of a kind that cannot be read.
+    """
+    return _analyze_opened(open_model(model), open_model(base), folder, options, device, threads)
+
+
+class Quiet:
     """A reporter that says nothing."""
 
     def planned(self, plan: "Plan", unidentified: "tuple[Unidentified, ...]") -> None:
@@ -122,41 +155,22 @@ def _analyze_file(target: str | Path, folder: Path, options: "Options", device: 
     from checkpoints.errors import CheckpointError
     from setol_zoo.targets import catalog_of_targets
 
-    catalog = catalog_of_targets([f"path:{target}" if isinstance(target, Path) else target], choose=_ask_nobody)
-    summary = analyze_catalog(catalog, folder, options, device=device, threads=threads, reporter=_Quiet())
+    catalog = catalog_of_targets([f"path:{target}" if isinstance(target, Path) else target], choose=ask_nobody)
+    summary = analyze_catalog(catalog, folder, options, device=device, threads=threads, reporter=Quiet())
     if summary.failures:
         told = "\n".join(dict.fromkeys(failure.error for failure in summary.failures))
         raise CheckpointError(told, transient=all(failure.transient for failure in summary.failures))
     return summary.renamed.get(catalog.models[0], catalog.models[0])
 
 
-def _ask_nobody(name: str, meanings: Sequence[str]) -> None:
-    """A call from a program gets an error with the meanings, not a question on its terminal."""
-
-
-def _open_live(model: Any) -> "LiveCheckpoint":
-    """A module or state dict as a checkpoint, or a sentence on what to do with anything else."""
-    from torch import nn
-
-    from checkpoints.live import live_module, live_state_dict
-    from checkpoints.open import state_dict_in
-    from setol_zoo.refusals import no_model
-
-    if isinstance(model, nn.Module):
-        return live_module(model)
-    if tensors := state_dict_in(model):
-        return live_state_dict(tensors)
-    raise TypeError(no_model(model))
-
-
-def _analyze_live(
-    checkpoint: "LiveCheckpoint", root: Path, options: "Options", device: str | None, threads: int
+def _analyze_opened(
+    model: OpenedModel, base: OpenedModel | None, root: Path, options: "Options", device: str | None, threads: int
 ) -> str:
-    """Write spectra and metrics of what is in memory into a results folder; the model's key."""
+    """Write spectra and metrics of an open model, or of its difference to another, into a results folder; its key."""
     import pyarrow.parquet as pq
 
-    from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, WeightFile, to_arrow
-    from pipeline.device import require_device
+    from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, to_arrow
+    from checkpoints.base import base_of
     from pipeline.folder import ResultsFolder, write_table
     from pipeline.metrics import layers_table
     from pipeline.plan import make_plan
@@ -164,16 +178,9 @@ def _analyze_live(
     from pipeline.spectra import spectra_table
     from pipeline.worker import Job, finish, new_attempt
 
-    where = device or checkpoint.device
-    require_device(where)
-    sha256 = checkpoint.sha256()
-    file = WeightFile(
-        model=f"memory:{checkpoint.name}@{sha256[:12]}",
-        name=checkpoint.name,
-        file=checkpoint.name,
-        weights_sha256=sha256,
-        layout="module" if checkpoint.facts else None,
-    )
+    where = device_for(model, device)
+    file = model.file if base is None else _difference(model.file, base.file)
+    subtracted = None if base is None else base_of(base.checkpoint)
     (unit,) = make_plan([file], options, finished=(), failed=()).units
     folder = ResultsFolder(root)
     folder.prepare()
@@ -185,7 +192,8 @@ def _analyze_live(
     try:
         spectra_path = folder.spectra_path(unit.spectra_id)
         if not spectra_path.exists():
-            write_table(spectra_table(file, checkpoint, where, checkpoint.facts), spectra_path)
+            spectra = spectra_table(file, model.checkpoint, where, model.facts, options.spectrum, subtracted)
+            write_table(spectra, spectra_path)
         spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
         write_table(layers_table(spectra, options.metrics, options.config), folder.layers_path(unit.fit_id))
     except Exception as error:
@@ -195,8 +203,25 @@ def _analyze_live(
     return file.model
 
 
+def _difference(file: "WeightFile", base: "WeightFile") -> "WeightFile":
+    """What the rows about W - W_base carry."""
+    from hashlib import sha256
+
+    from catalogs import WeightFile
+
+    name = f"{file.name}-minus-{base.name}"
+    content = sha256(f"{file.weights_sha256} minus {base.weights_sha256}".encode()).hexdigest()
+    return WeightFile(
+        model=f"memory:{name}@{content[:12]}",
+        name=name,
+        file=Path(file.file).name,  # its suffix says how layers are ordered
+        weights_sha256=content,
+        layout=file.layout,
+    )
+
+
 @contextmanager
-def _threads(count: int) -> Iterator[int]:
+def with_threads(count: int) -> Iterator[int]:
     """That many threads in every numerical library; afterwards as many as before."""
     import torch
     from threadpoolctl import threadpool_limits

@@ -59,6 +59,71 @@ class Zoo:
         """
         return self.results.spectrum(model, layer, part)
 
+    def refit(
+        self,
+        preset: str = "default",
+        *,
+        min_evals: int | None = None,
+        kernel_factor: float | None = None,
+        detail: str | None = None,
+        fingers: str | None = None,
+        bulk: str | None = None,
+        bootstrap: int | None = None,
+        cpus: int | None = None,
+    ) -> "Zoo":
+        """Metrics anew from the spectra of this configuration, with other options; needs neither weights nor network.
+
+        Args:
+            preset: Metric options by name: `default`, `weightwatcher` or `natcomm2021`.
+            min_evals: Fewest eigenvalues for a tail fit. This and what follows overrides the preset.
+            kernel_factor: Factor on the eigenvalues of convolution kernels.
+            detail: How many metrics: `basic`, `standard` or `full`.
+            fingers: What to do about the few largest eigenvalues: `keep`, `clip`, `clip_weightwatcher` or `peak`.
+            bulk: How the bulk's variance is had: `iteration` or `quantile`.
+            bootstrap: Replicas for the goodness of fit and the interval of alpha.
+            cpus: Cores to use, by default all.
+
+        Returns:
+            The same folder, opened at the configuration of these options. This one shows what it showed before.
+            Models without metrics in it are warned of.
+
+        Raises:
+            AnalysisError: More than one folder is open: it is not clear which one is meant.
+            FolderError: The folder cannot be written to.
+            OptionError: An option is unknown or out of range, or no spectra are there.
+        """
+        import os
+        import warnings
+        from functools import partial
+
+        from analysis.errors import AnalysisError
+        from catalogs import counted
+        from pipeline.folder import ResultsFolder
+        from pipeline.options import preset as metric_options
+        from pipeline.processes import run_in_processes
+        from pipeline.refit import RefitRequest, refit, spectrum_options
+        from setol_zoo.analyze import Quiet
+
+        if len(self.results.folders) > 1:
+            folders = ", ".join(map(str, self.results.folders))
+            raise AnalysisError(f"need one folder to write metrics to; {folders} are open. Open one, and refit that.")
+        metrics = metric_options(
+            preset,
+            min_evals=min_evals,
+            kernel_factor=kernel_factor,
+            detail=detail,
+            fingers=fingers,
+            bulk=bulk,
+            bootstrap=bootstrap,
+        )
+        (folder,) = self.results.folders
+        request = RefitRequest(ResultsFolder(folder), metrics, spectrum_options(self.results.configuration.options))
+        summary = refit(request, partial(run_in_processes, cpus=cpus or os.cpu_count() or 1), Quiet())
+        if summary.failures:
+            told = "; ".join(dict.fromkeys(failure.error for failure in summary.failures))
+            warnings.warn(f"{counted(len(summary.failures), 'weight file')} without metrics: {told}", stacklevel=2)
+        return open_zoo(folder, summary.config)
+
     def __repr__(self) -> str:
         from catalogs import counted
 

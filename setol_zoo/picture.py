@@ -57,16 +57,19 @@ def depth_picture_of(analysis: "Analysis") -> Picture:
 
 
 def layer_picture_of(analysis: "Analysis", row: Mapping[str, Any]) -> Picture:
-    """The spectrum of one layer with its fit, and how well other tails would fit.
+    """The spectrum of one layer with its fit, how well other tails would fit, and what noise would look like.
 
     Args:
         analysis: The analysis.
         row: One of `fitted_rows`.
     """
     from analysis.pictures import layer_picture
+    from analysis.stored_layer import layer_of_lists
 
-    evals = analysis.spectrum(row["tensor"], row["part"])
-    return Picture(layer_picture(evals, row, analysis.options))
+    spectra = analysis._evals
+    keys = list(zip(spectra["tensor"].to_pylist(), spectra["part"].to_pylist(), strict=True))
+    stored = layer_of_lists(spectra, keys.index((row["tensor"], row["part"])), row, analysis.options)
+    return Picture(layer_picture(stored.evals, row, analysis.options, stored.noise))
 
 
 def fitted_rows(analysis: "Analysis") -> list[dict[str, Any]]:

@@ -2,6 +2,9 @@
 -- Grain: one row a try at a weight file; a file under two names is tried once, under the first.
 --   unit: name of the metrics, NULL where the file could not even be identified
 --   started: ISO 8601, UTC; seconds_*: wall-clock seconds of a stage, NULL where it did not run
+--   device_name to remarks: how spectra were made, NULL where none were. precision: float64 or float32;
+--     float32_deviation: largest error found by its check, share of the largest eigenvalue; probe_*: seconds for a
+--     matrix of 2,048 x 1,024 on the GPU in that precision, and on the CPU in float64; remarks: what went otherwise
 --   bytes: size of the weight file; peak_rss_anon: bytes of memory, the highest seen
 --   outcome: done or failed; transient: whether the same command may succeed later
 CREATE VIEW attempts AS

@@ -41,7 +41,9 @@ class PhaseThresholds:
         collapsed_depth: Eigenvalues at or below this times lambda_minus are collapsed; zeros always are.
         tracy_widom_level: Level above which an eigenvalue is a spike.
         random_ks: Kolmogorov-Smirnov distance to the Marchenko-Pastur law below which a spectrum is that law. Absolute,
-            not falling with n: eigenvalues of noise are rigid and come far closer at any size worth a fit.
+            not falling with n: eigenvalues of noise are rigid, and those of 100 columns and more come closer.
+        random_ks_noise: Likewise for small matrices, times M sqrt(slices): 99 % of noise stays below 2.1, 2.5, 2.8,
+            3.0 and 3.3 for M = 16, 24, 64, 100, 200, at Q = 1 to 8, and below 0.8 to 1.2 times sqrt(9) with 9 slices.
         tail_d: Distance below which a power law is acceptable.
         tail_size: Fewest eigenvalues of an acceptable power-law tail.
         tail_share: Smallest share of the eigenvalues in such a tail.
@@ -59,6 +61,7 @@ class PhaseThresholds:
     collapsed_depth: float = 1e-3
     tracy_widom_level: float = TRACY_WIDOM_LEVEL
     random_ks: float = 0.03
+    random_ks_noise: float = 3.0
     tail_d: float = 0.1
     tail_size: int = 10
     tail_share: float = 0.02
@@ -79,6 +82,7 @@ class PhaseEvidence:
         collapsed: Share of eigenvalues that are 0 or far below lambda_minus.
         spikes: The eigenvalues above the Tracy-Widom level.
         ks: Distance of the spectrum to the Marchenko-Pastur law.
+        noise_ks: What noise of this size stays below: the larger of the two thresholds.
         edge_excess: Largest excess of the share of eigenvalues beyond a point over that of the law, in its upper end.
         tail_accepted: Whether the power law passes distance, size and likelihood ratio.
         tail: The power-law fit.
@@ -90,6 +94,7 @@ class PhaseEvidence:
     collapsed: float
     spikes: Spikes | None
     ks: float | None
+    noise_ks: float
     edge_excess: float | None
     tail_accepted: bool
     tail: PowerLawFit | None
@@ -160,6 +165,7 @@ def classify_phase(
         collapsed=float(np.mean(spectrum.over_n <= thresholds.collapsed_depth * (law.lambda_minus if law else 0.0))),
         spikes=spikes if isinstance(spikes, Spikes) else None,
         ks=bulk.ks if isinstance(bulk, Bulk) else None,
+        noise_ks=max(thresholds.random_ks, thresholds.random_ks_noise / (spectrum.n_cols * np.sqrt(spectrum.n_slices))),
         edge_excess=_edge_excess(spectrum, law, thresholds.edge_share) if law else None,
         tail_accepted=(
             fit is not None
@@ -180,9 +186,9 @@ def _decide(evidence: PhaseEvidence, bulk: Bulk | Reason, thresholds: PhaseThres
     """The rule: the first comparison that holds."""
     if evidence.aspect_ratio > 1 and evidence.collapsed > thresholds.collapsed_share:
         return Phase.RANK_COLLAPSE, f"collapsed share {evidence.collapsed:.3g} > {thresholds.collapsed_share:g}"
-    spikes, ks, excess = evidence.spikes, evidence.ks, evidence.edge_excess
-    if spikes and ks is not None and spikes.n_spikes == 0 and ks < thresholds.random_ks:
-        return Phase.RANDOM_LIKE, f"no spike, ks {ks:.3g} < {thresholds.random_ks:g}"
+    spikes, ks, noise_ks, excess = evidence.spikes, evidence.ks, evidence.noise_ks, evidence.edge_excess
+    if spikes and ks is not None and spikes.n_spikes == 0 and ks < noise_ks:
+        return Phase.RANDOM_LIKE, f"no spike, ks {ks:.3g} < {noise_ks:.3g}"
     if evidence.tail_accepted and evidence.tail:
         alpha, limit = evidence.tail.alpha, thresholds.heavy_alpha
         if alpha <= limit:
@@ -194,7 +200,7 @@ def _decide(evidence: PhaseEvidence, bulk: Bulk | Reason, thresholds: PhaseThres
         return Phase.BULK_DECAY, f"edge excess {excess:.3g} > {thresholds.edge_excess:g}"
     distance = spikes.smallest_distance if spikes else None
     if distance is None:
-        return Reason.NO_PHASE, f"no spike, yet ks {ks:.3g} >= {thresholds.random_ks:g}"
+        return Reason.NO_PHASE, f"no spike, yet ks {ks:.3g} >= {noise_ks:.3g}"
     if distance >= thresholds.separated:
         return Phase.BULK_SPIKES, f"smallest spike {distance:.3g} >= {thresholds.separated:g} scales off the edge"
     return Phase.BLEEDING_OUT, f"smallest spike {distance:.3g} < {thresholds.separated:g} scales off the edge"

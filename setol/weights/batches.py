@@ -1,15 +1,16 @@
 """Stacks of one shape decomposed together: fewer, larger calls for models of many small layers."""
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 
 import torch
 
 from setol.errors import SetolError
 from setol.reasons import Reason
 from setol.weights.decomposition import Decomposition, decompose
-from setol.weights.entries import EntryStatistics
 from setol.weights.stack import check_stack
+
+Decompose = Callable[..., Decomposition | Reason]
+"""A function of a stack of matrices and, by name, the device: `decompose` or `decompose_float32`."""
 
 BATCH_BYTES = 2**22
 """Default budget of a batch. On one core only small matrices gain (half the time at 16 columns, a third to a sixth
@@ -50,12 +51,17 @@ def group_by_shape(stacks: Sequence[torch.Tensor], budget_bytes: int = BATCH_BYT
 
 
 def decompose_batched(
-    stacks: Sequence[torch.Tensor], *, device: torch.device | str = "cpu", budget_bytes: int = BATCH_BYTES
+    stacks: Sequence[torch.Tensor],
+    *,
+    device: torch.device | str = "cpu",
+    budget_bytes: int = BATCH_BYTES,
+    compute: Decompose = decompose,
 ) -> list[Decomposition | Reason]:
     """What `decompose` gives for each stack, those of one shape together.
 
-    Eigenvalues agree with those of `decompose` to the resolution, max(N, M) 2^-52 lambda_max; sums over entries to
-    the rounding of their order. Entries that are not finite in one stack cost the others of its batch only time.
+    Eigenvalues agree with those of the stacks alone to what is resolved, max(N, M) 2^-52 lambda_max in float64; sums
+    over entries to the rounding of their order. Entries that are not finite in one stack cost the others of its batch
+    only time.
 
     Memory: a copy of one batch and its Gram matrices, within the budget, beside what `decompose` takes.
 
@@ -63,6 +69,7 @@ def decompose_batched(
         stacks: Shapes (slices, rows, columns), any real floating dtype.
         device: Where the products and the eigenvalues are computed.
         budget_bytes: Most bytes of a batch of several, above 0.
+        compute: What each batch is decomposed by.
 
     Returns:
         A decomposition, raw scale, or `Reason.NON_FINITE`, for each stack in the order given.
@@ -72,25 +79,22 @@ def decompose_batched(
     """
     results: dict[int, Decomposition | Reason] = {}
     for batch in group_by_shape(stacks, budget_bytes):
-        together = _decompose_together([stacks[index] for index in batch], device)
+        together = _decompose_together([stacks[index] for index in batch], device, compute)
         results.update(zip(batch, together, strict=True))
     return [results[index] for index in range(len(stacks))]
 
 
-def _decompose_together(stacks: list[torch.Tensor], device: torch.device | str) -> list[Decomposition | Reason]:
+def _decompose_together(
+    stacks: list[torch.Tensor], device: torch.device | str, compute: Decompose
+) -> list[Decomposition | Reason]:
     if len(stacks) == 1:
-        return [decompose(stacks[0], device=device)]
-    whole = decompose(torch.cat(stacks), device=device)
+        return [compute(stacks[0], device=device)]
+    whole = compute(torch.cat(stacks), device=device)
     if isinstance(whole, Reason):  # of which stack it does not say
-        return [decompose(stack, device=device) for stack in stacks]
+        return [compute(stack, device=device) for stack in stacks]
     results: list[Decomposition | Reason] = []
     start = 0
     for stack in stacks:
-        results.append(_slices(whole, slice(start, start + len(stack))))
+        results.append(whole.part(slice(start, start + len(stack))))
         start += len(stack)
     return results
-
-
-def _slices(whole: Decomposition, part: slice) -> Decomposition:
-    entries = {field.name: getattr(whole.entries, field.name)[part] for field in fields(EntryStatistics)}
-    return Decomposition(whole.n_rows, whole.n_cols, whole.evals[part], whole.rank[part], EntryStatistics(**entries))

@@ -6,16 +6,17 @@ float64 Gram matrix knows eigenvalues down to max(N, M) 2^-52 times the largest;
 set to exact zero.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from setol.errors import SetolError
 from setol.reasons import Reason
 from setol.weights.entries import EntryAccumulator, EntryStatistics
 from setol.weights.gram import GramAccumulator, float64_row_chunks
+from setol.weights.stack import check_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class Decomposition:
     rank: NDArray[np.int64]
     entries: EntryStatistics
 
+    def part(self, slices: slice) -> "Decomposition":
+        """What is kept of some of the matrices."""
+        entries = EntryStatistics(*(getattr(self.entries, field.name)[slices] for field in fields(EntryStatistics)))
+        return Decomposition(self.n_rows, self.n_cols, self.evals[slices], self.rank[slices], entries)
+
 
 def decompose(matrices: torch.Tensor, *, device: torch.device | str = "cpu") -> Decomposition | Reason:
     """Squared singular values and entry statistics of a stack of matrices, in float64.
@@ -49,19 +55,33 @@ def decompose(matrices: torch.Tensor, *, device: torch.device | str = "cpu") -> 
         The decomposition, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
 
     Raises:
-        SetolError: The stack has not three axes, or one of them has length 0.
+        SetolError: No stack of real matrices.
     """
-    if matrices.ndim != 3 or 0 in matrices.shape:
-        raise SetolError(
-            f"need a stack of matrices of shape (slices, rows, columns), none of them 0; "
-            f"got shape {tuple(matrices.shape)}. A single matrix W goes in as W[None]."
-        )
+    check_stack(matrices)
     if matrices.shape[1] < matrices.shape[2]:
         matrices = matrices.mT
-    n_slices, n_rows, n_cols = matrices.shape
+    return decompose_chunks(float64_row_chunks(matrices, device), matrices.shape, device)
+
+
+def decompose_chunks(
+    chunks: Iterable[torch.Tensor], shape: Sequence[int], device: torch.device | str
+) -> Decomposition | Reason:
+    """Squared singular values and entry statistics of a stack that is seen only row chunk by row chunk.
+
+    Memory: one M x M float64 matrix a slice and its work copy, beside the chunks.
+
+    Args:
+        chunks: All rows in order, float64, on the device; each contiguous by rows or by columns.
+        shape: Of the whole stack, (slices, N, M) with N >= M.
+        device: Where the products and the eigenvalues are computed.
+
+    Returns:
+        The decomposition, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
+    """
+    n_slices, n_rows, n_cols = shape
     gram = GramAccumulator(n_slices, n_cols, device)
     entries = EntryAccumulator(n_slices, device)
-    for rows in float64_row_chunks(matrices, device):
+    for rows in chunks:
         gram.add(rows)
         entries.add(rows)
     statistics = entries.statistics()

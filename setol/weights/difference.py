@@ -3,9 +3,7 @@
 import torch
 
 from setol.reasons import Reason
-from setol.weights.decomposition import Decomposition, resolution
-from setol.weights.entries import EntryAccumulator
-from setol.weights.gram import GramAccumulator
+from setol.weights.decomposition import Decomposition, decompose_chunks
 from setol.weights.stack import check_pair, paired_row_chunks
 
 
@@ -29,17 +27,5 @@ def decompose_difference(matrices: torch.Tensor, base: torch.Tensor) -> Decompos
     check_pair(matrices, base)
     if matrices.shape[1] < matrices.shape[2]:
         matrices, base = matrices.mT, base.mT
-    n_slices, n_rows, n_cols = matrices.shape
-    gram = GramAccumulator(n_slices, n_cols, matrices.device)
-    entries = EntryAccumulator(n_slices, matrices.device)
-    for rows, base_rows in paired_row_chunks(matrices, base):
-        change = rows - base_rows
-        gram.add(change)
-        entries.add(change)
-    statistics = entries.statistics()
-    if not statistics.finite:
-        return Reason.NON_FINITE
-    evals = gram.eigenvalues().numpy()
-    resolved = evals > resolution(evals[:, -1:], n_rows)
-    evals[~resolved] = 0.0
-    return Decomposition(n_rows, n_cols, evals, resolved.sum(axis=1), statistics)
+    changes = (rows - base_rows for rows, base_rows in paired_row_chunks(matrices, base))
+    return decompose_chunks(changes, matrices.shape, matrices.device)

@@ -8,6 +8,9 @@ import torch
 CHUNK_BYTES = 2**20
 """Size of a float64 row chunk: stays in cache for all that is computed on it, and is small beside any layer."""
 
+GPU_CHUNK_BYTES = 2**27
+"""Size of one on a GPU, whose calls take long to start: 2,048 rows at 8,192 columns."""
+
 
 class GramAccumulator:
     """Adds up the lower triangle of W^T W for a stack of matrices, then solves for its eigenvalues.
@@ -16,11 +19,13 @@ class GramAccumulator:
     computed: 5/8 of the full product remain.
     """
 
-    def __init__(self, n_slices: int, n_cols: int, device: torch.device | str) -> None:
-        self._gram = torch.zeros((n_slices, n_cols, n_cols), dtype=torch.float64, device=device)
+    def __init__(
+        self, n_slices: int, n_cols: int, device: torch.device | str, dtype: torch.dtype = torch.float64
+    ) -> None:
+        self._gram = torch.zeros((n_slices, n_cols, n_cols), dtype=dtype, device=device)
 
     def add(self, rows: torch.Tensor) -> None:
-        """Take in a float64 chunk of shape (slices, rows, columns)."""
+        """Take in a chunk of shape (slices, rows, columns) and the dtype of the sum."""
         for start, stop in _column_blocks(rows.shape[2]):
             self._gram[:, start:, start:stop].baddbmm_(rows[:, :, start:].mT, rows[:, :, start:stop])
 
@@ -45,7 +50,8 @@ def float64_row_chunks(matrices: torch.Tensor, device: torch.device | str) -> It
         by columns: a copy that turns them over takes as long as the Gram product.
     """
     n_slices, n_rows, n_cols = matrices.shape
-    step = max(1, CHUNK_BYTES // (8 * n_slices * n_cols))
+    chunk_bytes = CHUNK_BYTES if torch.device(device).type == "cpu" else GPU_CHUNK_BYTES
+    step = max(1, chunk_bytes // (8 * n_slices * n_cols))
     by_columns = matrices.stride(1) == 1 and matrices.stride(2) > 1
     for start in range(0, n_rows, step):
         part = matrices[:, start : start + step]
@@ -53,7 +59,8 @@ def float64_row_chunks(matrices: torch.Tensor, device: torch.device | str) -> It
 
 
 def _float64(part: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    return part.to(device=device, dtype=torch.float64, memory_format=torch.contiguous_format).contiguous()
+    """Widened where it is put: what travels to a device is as narrow as the weights are."""
+    return part.to(device).to(dtype=torch.float64, memory_format=torch.contiguous_format).contiguous()
 
 
 def _column_blocks(n_cols: int) -> Iterator[tuple[int, int]]:

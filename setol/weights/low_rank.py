@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from setol.errors import SetolError
 from setol.reasons import Reason
-from setol.weights.decomposition import resolution
+from setol.weights.decomposition import Decomposition, resolution
+from setol.weights.entries import EntryAccumulator
+from setol.weights.gram import CHUNK_BYTES
 from setol.weights.stack import check_stack, frobenius_squares
 
 
@@ -71,3 +73,33 @@ def decompose_product(B: torch.Tensor, A: torch.Tensor, *, scale: float = 1.0) -
     resolved = evals > resolution(evals[:, -1:], n_rows)
     evals[~resolved] = 0.0
     return LowRankSpectrum(n_rows, n_cols, evals, resolved.sum(axis=1))
+
+
+def decompose_update(B: torch.Tensor, A: torch.Tensor, *, scale: float = 1.0) -> Decomposition | Reason:
+    """Squared singular values and entry statistics of scale * B A, as `decompose` gives them of the whole product.
+
+    Memory: what `decompose_product` takes, and one row chunk of the product.
+
+    Args:
+        B: Left factor, shape (slices, N, r), any real floating dtype; computed where it is, in float64.
+        A: Right factor, shape (slices, r, M), any real floating dtype and device.
+        scale: Factor on the product.
+
+    Returns:
+        The decomposition, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square and multiply.
+
+    Raises:
+        SetolError: No stacks of real matrices, factors that do not fit, or a scale that is not finite.
+    """
+    found = decompose_product(B, A, scale=scale)
+    if isinstance(found, Reason):
+        return found
+    right = A.to(device=B.device, dtype=torch.float64) * scale
+    entries = EntryAccumulator(len(B), B.device)
+    step = max(1, CHUNK_BYTES // (8 * right.shape[0] * right.shape[2]))
+    for rows in B.split(step, dim=1):
+        entries.add(rows.to(torch.float64) @ right)
+    statistics = entries.statistics()
+    if not statistics.finite:
+        return Reason.NON_FINITE
+    return Decomposition(found.n_rows, found.n_cols, found.evals, found.rank, statistics)

@@ -15,7 +15,7 @@ from setol.errors import SetolError
 from setol.reasons import Reason
 from setol.weights.decomposition import Decomposition, decompose
 from setol.weights.entries import EntryAccumulator
-from setol.weights.gram import float64_row_chunks
+from setol.weights.gram import GramAccumulator, float64_row_chunks
 from setol.weights.stack import check_stack
 
 
@@ -50,11 +50,10 @@ def decompose_float32(matrices: torch.Tensor, *, device: torch.device | str = "c
         return Reason.NON_FINITE
     norms = torch.from_numpy(np.sqrt(statistics.frobenius_sq)).to(device)[:, None, None]
     norms = torch.where(norms > 0, norms, 1.0)
-    gram = torch.zeros((n_slices, n_cols, n_cols), dtype=torch.float32, device=device)
+    gram = GramAccumulator(n_slices, n_cols, device, torch.float32)
     for rows in float64_row_chunks(matrices, device):
-        part = (rows / norms).to(torch.float32)
-        gram.baddbmm_(part.mT, part)
-    shares = torch.linalg.eigvalsh(gram).cpu().numpy().astype(np.float64)
+        gram.add((rows / norms).to(torch.float32))
+    shares = gram.eigenvalues().numpy().astype(np.float64)
     evals = shares * statistics.frobenius_sq[:, None]
     resolved = evals > float32_resolution(evals[:, -1:], n_rows, n_cols)
     evals[~resolved] = 0.0
@@ -62,18 +61,19 @@ def decompose_float32(matrices: torch.Tensor, *, device: torch.device | str = "c
 
 
 def float32_resolution(lambda_max: NDArray[np.float64], n_rows: int, n_cols: int) -> NDArray[np.float64]:
-    """Smallest eigenvalue taken from a float32 Gram matrix, (sqrt(N) + M/8) 2^-23 lambda_max, in the scale given.
+    """Smallest eigenvalue taken from a float32 Gram matrix, (8 + sqrt(N) + M/8) 2^-23 lambda_max, in the scale given.
 
-    The solver errs in proportion to M, the products far less, as a random walk. Measured errors (MKL, Gaussian and
-    heavy-tailed matrices of up to 20,000 rows and 4,096 columns) stay below 0.6 of this; square Gaussian ones are the
-    worst. A sure bound would be ten times larger and leave three digits.
+    The solver errs in proportion to M, the products far less, as a random walk; a few roundings are always there.
+    Measured errors (MKL; Gaussian and heavy-tailed matrices of up to 20,000 rows and 4,096 columns, thousands of each
+    of the small shapes) stay below 0.7 of this; square Gaussian ones are the worst. A sure bound would be ten times
+    larger and leave three digits.
 
     Args:
         lambda_max: Largest eigenvalue of each matrix; rounding may have left it below 0.
         n_rows: The longer side N of the matrices.
         n_cols: The shorter side M.
     """
-    return np.maximum((math.sqrt(n_rows) + n_cols / 8) * 2.0**-23 * lambda_max, 0.0)
+    return np.maximum((8 + math.sqrt(n_rows) + n_cols / 8) * 2.0**-23 * lambda_max, 0.0)
 
 
 def float32_deviation(

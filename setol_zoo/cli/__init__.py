@@ -13,6 +13,11 @@ COMMANDS = {
     "sql": "Ask the results with SELECTs, one or at a prompt.",
     "correlate": "Metrics against published scores, within each family.",
     "report": "Write one HTML file about the results.",
+    "figures": "Draw the theory: its laws beside simulations.",
+    "export": "Results as a CSV or Parquet file in WeightWatcher's layout.",
+    "distance": "How far two models are apart, matrix by matrix.",
+    "truncate": "Write a model of which only tails, or effective correlation spaces, are left.",
+    "detrap": "Write a model without correlation traps.",
     "catalog": "List, show or check catalogs of models.",
     "completion": "Print the script that lets a shell complete names.",
 }

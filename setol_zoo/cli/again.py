@@ -1,8 +1,10 @@
 """The `setol run` that finishes a results folder, told from what lies in it."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS
 
 if TYPE_CHECKING:
     from analysis.results import Results
@@ -30,7 +32,7 @@ def command_again(opened: "Results", results: Path) -> list[Any] | None:
     asked = _asked(models, opened.configuration.catalog)
     failed_for_good = opened.rows("FROM failures WHERE NOT transient AND weights_sha256 IS NOT NULL")
     retry = ["--retry-failed"] * any(row["model"] in models for row in failed_for_good)
-    return ["run", *asked, *_options(opened.configuration.options["metrics"]), *retry, "--results", results]
+    return ["run", *asked, *_options(opened.configuration.options), *retry, "--results", results]
 
 
 def _asked(models: list[str], catalog: str) -> list[str]:
@@ -41,14 +43,20 @@ def _asked(models: list[str], catalog: str) -> list[str]:
     return models if len(models) <= MOST_NAMED else ["--catalog", "CATALOG"]
 
 
-def _options(metrics: dict[str, Any]) -> list[Any]:
-    """The options by which `setol run` comes to some metric options."""
-    from pipeline.options import PRESETS, preset
+def _options(options: Mapping[str, Any]) -> list[Any]:
+    """The options by which `setol run` comes to the content of an options file."""
+    from pipeline.options import PRESETS, SpectrumOptions
 
-    own = {name: metrics[name] for name in ("min_evals", "kernel_factor")}
-    base = next((name for name in PRESETS if metrics.items() <= asdict(preset(name, **own)).items()), "default")
-    changed = {name: value for name, value in own.items() if value != getattr(PRESETS[base], name)}
+    def changed(name: str) -> dict[str, Any]:
+        metrics = options["metrics"].items()
+        return {option: value for option, value in metrics if value != getattr(PRESETS[name], option, value)}
+
+    fitting = [name for name in PRESETS if changed(name).keys() <= set(METRIC_OPTIONS)]
+    base = min(fitting, key=lambda name: len(changed(name)), default="default")
     words: list[Any] = [] if base == "default" else ["--preset", base]
-    for name, value in changed.items():
-        words += [f"--{name.replace('_', '-')}", value]
+    plain = SpectrumOptions()
+    stored = {name: value for name, value in options["spectrum"].items() if value != getattr(plain, name, value)}
+    for name, value in {**changed(base), **stored}.items():
+        if name in (*METRIC_OPTIONS, *SPECTRUM_OPTIONS):
+            words += [f"--{name.replace('_', '-')}"] + [value] * (value is not True)
     return words

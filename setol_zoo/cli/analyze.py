@@ -28,6 +28,11 @@ DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat",
 
 @click.command("analyze", short_help="Spectra and metrics of one or a few models, as a table.")
 @click.argument("models", nargs=-1, required=True, shell_complete=complete_model)
+@click.option(
+    "--base",
+    help="Analyze what is left when this model is subtracted, tensor by tensor.",
+    shell_complete=complete_model,
+)
 @metric_options
 @spectrum_options
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
@@ -39,6 +44,7 @@ DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat",
 @reports_user_errors
 def command(
     models: tuple[str, ...],
+    base: str | None,
     preset_name: str,
     device: str,
     rows: int,
@@ -60,10 +66,16 @@ def command(
     typed = _typed({"preset": preset_name} if preset_name != "default" else {}, options_given)
     metrics, spectrum = chosen(options_given, METRIC_OPTIONS), chosen(options_given, SPECTRUM_OPTIONS)
     options = Options(SpectrumOptions(**spectrum), preset(preset_name, **metrics))
-    catalog = catalog_of_targets(models)
     with tempfile.TemporaryDirectory(prefix="setol-") as scratch:
-        opened, summary = _compute(catalog, results.absolute() if results else Path(scratch), options, device)
-        asked = {summary.renamed.get(model, model) for model in catalog.models}  # the folder may hold others
+        folder = results.absolute() if results else Path(scratch)
+        if base is None:
+            catalog = catalog_of_targets(models)
+            opened, summary = _compute(catalog, folder, options, device)
+            asked = {summary.renamed.get(model, model) for model in catalog.models}  # the folder may hold others
+            failed = bool(summary.failures)
+        else:
+            opened, asked = _subtract(models, base, folder, options, device)
+            failed = False
         found = _views(opened, asked)
         shown = [row["model"] for row in found["models"] if row["status"] != "failed"]
         drawn = [path for model in shown for path in _draw(opened, model, plot, form, rows)] if plot else []
@@ -74,9 +86,11 @@ def command(
                 _print_model(opened, model, rows)
             if plot and shown:
                 _print_drawn(found["layers"], drawn, plot)
-    if summary.failures:
+    if failed:
         raise SystemExit(SOME_FAILED)
-    if not as_json:
+    if base is not None and not as_json:
+        next_command("distance", models[0], base)
+    elif not as_json:
         next_command("run", *models, *typed, "--results", results or "results")
 
 
@@ -104,6 +118,19 @@ def _compute(catalog: "Catalog", folder: Path, options: "Options", device: str) 
             catalog, folder, options, device=device, threads=os.cpu_count() or 1, reporter=reporter
         )
     return open_results(folder, summary.config), summary
+
+
+def _subtract(
+    models: tuple[str, ...], base: str, folder: Path, options: "Options", device: str
+) -> "tuple[Results, set[str]]":
+    """Analyze differences to a base in a folder; its results, and the keys of the differences."""
+    from analysis.results import open_results
+    from setol_zoo.analyze import analyze_difference, with_threads
+    from setol_zoo.cli.edited import reports_model_errors
+
+    with reports_model_errors(), with_threads(os.cpu_count() or 1) as threads:
+        keys = {analyze_difference(model, base, folder, options, device=device, threads=threads) for model in models}
+    return open_results(folder, options.config), keys
 
 
 def _views(opened: "Results", models: set[str]) -> dict[str, list[dict[str, Any]]]:

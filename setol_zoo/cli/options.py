@@ -10,7 +10,7 @@ from setol_zoo.cli.completion import complete_preset
 METRIC_OPTIONS = ("min_evals", "kernel_factor", "detail", "fingers", "bulk", "bootstrap")
 """Names by which the metric options reach a command; `preset_name` beside them."""
 
-SPECTRUM_OPTIONS = ("permutations", "vectors", "windows")
+SPECTRUM_OPTIONS = ("precision", "permutations", "vectors", "windows")
 
 _METRICS = (
     click.option(
@@ -42,6 +42,11 @@ _METRICS = (
 )
 
 _SPECTRA = (
+    click.option(
+        "--precision",
+        type=click.Choice(["float64", "float32"]),
+        help="Of products and eigenvalues. float32: four digits, checked; for GPUs of slow float64.",
+    ),
     click.option("--permutations", type=click.IntRange(min=0), help="Spectra of permuted entries to store: traps."),
     click.option("--vectors/--no-vectors", default=None, help="Store how far singular vectors are spread."),
     click.option("--windows/--no-windows", default=None, help="Store the spectra of square windows (FARMS)."),

@@ -1,10 +1,11 @@
 """`setol refit`: metrics anew from stored spectra."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,12 @@ from setol_zoo.cli.common import (
     shown_path,
 )
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
+
+if TYPE_CHECKING:
+    from pipeline.drive import Failure
+
+MOST_NAMED = 5
+"""Models that are named beside what is wrong with all of them."""
 
 
 @click.command("refit", short_help="Metrics anew from stored spectra, without weights.")
@@ -53,10 +60,20 @@ def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **
         print_json(asdict(summary))
     else:
         print_models(request.folder.root, config=summary.config)
+        for error, models in _by_error(summary.failures).items():
+            click.secho(f"{', '.join(models[:MOST_NAMED])}{', ...' * (len(models) > MOST_NAMED)}: {error}", fg="red")
         click.echo(
             f"configuration {summary.config}: {counted(summary.computed, 'weight file')} computed, "
             f"{summary.reused} there already, {len(summary.failures)} without spectra or failed"
         )
-        next_command("report", "--results", shown_path(request.folder.root))
+        next_command("status" if summary.failures else "report", "--results", shown_path(request.folder.root))
     if summary.failures:
         raise SystemExit(SOME_FAILED)
+
+
+def _by_error(failures: "Sequence[Failure]") -> dict[str, list[str]]:
+    """Models by what is said of them: many of them lack the same."""
+    models: dict[str, list[str]] = {}
+    for failure in failures:
+        models.setdefault(failure.error, []).append(failure.model)
+    return models

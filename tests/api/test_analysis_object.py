@@ -185,7 +185,7 @@ def test_pictures_are_drawn_and_saved(analysis, tmp_path):
     depth = analysis.plot()
     assert [axes.get_ylabel() for axes in depth.figure.axes] == ["alpha"]
     layer = analysis.plot("3")
-    assert len(layer.figure.axes) == 3
+    assert len(layer.figure.axes) == 4
     assert f"alpha {analysis.layers.set_index('layer').loc['3', 'alpha']:.2f}" in layer.figure.get_suptitle()
     assert depth._repr_png_().startswith(b"\x89PNG")
     assert layer.save(tmp_path / "plots" / "3.svg").read_text().startswith("<?xml")

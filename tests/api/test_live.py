@@ -151,8 +151,8 @@ def test_formats_of_every_kind_have_rows():
 
 
 def test_a_failure_is_logged_where_results_are_kept(tmp_path):
-    adapter = {"q.lora_A.weight": torch.ones(4, 8), "q.lora_B.weight": torch.ones(8, 4)}
-    with pytest.raises(CheckpointError, match="adapter without its base"):
+    adapter = {"q.lora_A.weight": torch.ones(4, 8), "q.lora_B.weight": torch.ones(8, 5)}
+    with pytest.raises(CheckpointError, match="an adapter of which nothing can be analyzed"):
         zoo.analyze(adapter, results=tmp_path / "r")
     failures = zoo.open(tmp_path / "r").sql("SELECT name, error_type FROM failures")
     assert failures.to_numpy().tolist() == [["state_dict", "CheckpointError"]]

@@ -91,15 +91,15 @@ def test_what_only_a_download_tells_is_unknown(tmp_path, monkeypatch):
     assert not (tmp_path / "empty").exists()
 
 
-def test_an_adapter_without_its_base_is_told_before_it_fails(tmp_path):
+def test_an_adapter_of_single_factors_is_told_before_it_fails(tmp_path):
     factors = {
         "base_model.model.q.lora_A.weight": torch.ones(4, 9),
-        "base_model.model.q.lora_B.weight": torch.ones(9, 4),
+        "base_model.model.k.lora_B.weight": torch.ones(9, 4),
     }
     save_file(factors, tmp_path / "lora.safetensors")
     row = plan_of(tmp_path / "lora.safetensors", "--results", tmp_path / "r")["lora"]
     assert row["estimate"] is None
-    assert row["note"].startswith("lora.safetensors holds an adapter without its base: 2 factors")
+    assert row["note"].startswith("lora.safetensors holds an adapter of which nothing can be analyzed: 2 factors")
 
 
 def test_a_wrong_call(tmp_path):

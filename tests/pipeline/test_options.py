@@ -83,5 +83,5 @@ def test_options_out_of_range(change, message):
 
 
 def test_unknown_precision():
-    with pytest.raises(OptionError, match=r"unknown precision 'float32'.*float64"):
-        SpectrumOptions(precision="float32")
+    with pytest.raises(OptionError, match=r"unknown precision 'float16'.*float64"):
+        SpectrumOptions(precision="float16")

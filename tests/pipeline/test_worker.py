@@ -233,14 +233,14 @@ def test_a_file_that_changed_since_it_was_planned(checkpoint, tmp_path, monkeypa
 def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypatch):
     for name in ("a", "b", "c"):
         save_file({"w": torch.eye(60) * (1 + ord(name))}, tmp_path / f"{name}.safetensors")
-    real = worker.spectra_table
+    real = worker.file_spectra
 
     def explode(file, checkpoint, device, facts, options):
         if file.name == "b":
             raise RuntimeError("kaboom")
         return real(file, checkpoint, device, facts, options)
 
-    monkeypatch.setattr(worker, "spectra_table", explode)
+    monkeypatch.setattr(worker, "file_spectra", explode)
     catalog = catalog_of_paths([str(tmp_path / f"{name}.safetensors") for name in "abc"])
     summary = run_here(catalog, tmp_path / "r")
     assert summary.computed == 2
@@ -251,7 +251,7 @@ def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypa
     again = run_here(catalog, tmp_path / "r")
     assert (again.computed, again.reused, len(again.failures)) == (0, 2, 1)
     assert not again.failures[0].new
-    monkeypatch.setattr(worker, "spectra_table", real)
+    monkeypatch.setattr(worker, "file_spectra", real)
     assert run_here(catalog, tmp_path / "r", retry_failed=True).computed == 1
 
 

@@ -3,8 +3,9 @@
     python tests/reference/make.py [NAME=]CHECKPOINT ... --out tests/reference/
 
 For each checkpoint (.th, .pth, .pt, with or without a `state_dict` wrapper; .safetensors) it writes NAME.csv,
-a row per matrix that WeightWatcher analyzed, and NAME_missing.csv, a row per tensor of two or more dimensions
-that it did not, with the rule of its source that left it out. NAME is the file's stem unless given. README.md
+a row per matrix that WeightWatcher analyzed, NAME_slices.csv, the same with every tap of a kernel a matrix of its own
+(pool=False, at least 50 eigenvalues), and NAME_missing.csv, a row per tensor of two or more dimensions that has none
+in the first, with the rule of its source that left it out. NAME is the file's stem unless given. README.md
 in the same folder lists the files by sha256 and the versions used. Floats are written in full (the shortest
 decimal that reads back as the same double): with pandas, read them with `float_precision="round_trip"`.
 
@@ -55,6 +56,7 @@ COLUMNS = (
     *("stable_rank", "matrix_rank", "entropy", "sv_max", "sv_min", "rank_loss", "weak_rank_loss"),
     *("detX_num", "detX_val", "detX_val_unrescaled", "ERG_gap"),
 )
+SLICES = {"pool": False, "min_evals": 50}
 StateDict = dict[str, torch.Tensor]
 
 
@@ -78,12 +80,12 @@ def load_state_dict(path: Path) -> StateDict:
     return dict(checkpoint.get("state_dict", checkpoint))
 
 
-def analyze(state_dict: StateDict) -> list[dict[str, Any]]:
+def analyze(state_dict: StateDict, **options: Any) -> list[dict[str, Any]]:
     """WeightWatcher's details, one dictionary per matrix, without what it prints."""
     with contextlib.redirect_stdout(io.StringIO()):
-        details = weightwatcher.WeightWatcher(model=state_dict).analyze(ERG=True)
+        details = weightwatcher.WeightWatcher(model=state_dict).analyze(ERG=True, **options)
     details["tensor"] = details["name"] + ".weight"
-    return details[list(COLUMNS)].to_dict(orient="records")
+    return details.to_dict(orient="records")
 
 
 def reason_left_out(state_dict: StateDict, tensor: str) -> str | None:
@@ -132,21 +134,23 @@ def left_out(state_dict: StateDict, analyzed: set[str]) -> list[dict[str, Any]]:
 
 
 def write_rows(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    """Write a CSV; the csv module writes a float by repr, which reads back exactly."""
+    """Write a CSV; the csv module writes a float by repr, which reads back exactly. Other columns are left out."""
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
 
 
 def make_reference(model: str, checkpoint: Path, out: Path) -> Summary:
-    """Analyze one checkpoint and write its two CSVs."""
+    """Analyze one checkpoint and write its CSVs."""
     state_dict = load_state_dict(checkpoint)
     start = time.perf_counter()
     details = analyze(state_dict)
     seconds = time.perf_counter() - start
     missing = left_out(state_dict, {row["tensor"] for row in details})
     write_rows(out / f"{model}.csv", COLUMNS, details)
+    if any(tensor.ndim == 4 for tensor in state_dict.values()):
+        write_rows(out / f"{model}_slices.csv", ("slice_id", *COLUMNS), analyze(state_dict, **SLICES))
     write_rows(out / f"{model}_missing.csv", ("tensor", "dtype", "shape", "reason"), missing)
     sha256 = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     return Summary(model, checkpoint.name, sha256, len(details), len(missing), seconds)
@@ -169,8 +173,9 @@ tests needs WeightWatcher: they read these files.
 {table}
 
 MODEL.csv has a row per analyzed matrix, MODEL_missing.csv one per tensor of two or more dimensions that was
-left out (where there is none, only the header). Columns bear WeightWatcher's names; `tensor` is the tensor's
-name in the file. Things to know before comparing:
+left out (where there is none, only the header). MODEL_slices.csv, of models with kernels, has a row per tap
+(`slice_id`) of at least 50 eigenvalues, which carry the factor k^2/2 there. Columns bear WeightWatcher's names;
+`tensor` is the tensor's name in the file. Things to know before comparing:
 
 - Every four-dimensional tensor, 1 x 1 kernels too, carries the factor 1/2 on its eigenvalues; linear layers
   and embeddings (both `dense`) do not.

@@ -7,6 +7,7 @@ import torch
 from setol import Reason, SetolError
 from setol.weights.batches import decompose_batched, group_by_shape
 from setol.weights.decomposition import Decomposition, decompose, resolution
+from setol.weights.precision import decompose_float32, float32_resolution
 from tests.setol.stacks import BAD_ENTRIES, DEVICES, NARROW, WRONG_STACKS, gaussian, spoiled
 
 SLICE_BYTES = 30 * 20 * 8 + 16 * 20**2
@@ -41,6 +42,15 @@ def test_narrow_weights(dtype):
     stacks = [gaussian((2, 30, 20), seed=seed, dtype=dtype) for seed in range(3)]
     for result, stack in zip(decompose_batched(stacks), stacks, strict=True):
         assert_same(result, decompose(stack))
+
+
+def test_float32_in_batches():
+    stacks = [gaussian((2, 30, 20), seed=seed) for seed in range(3)]
+    limit = float32_resolution(np.array(1.0), 30, 20)
+    for result, stack in zip(decompose_batched(stacks, compute=decompose_float32), stacks, strict=True):
+        alone = decompose_float32(stack).evals
+        assert np.all(np.abs(result.evals - alone) <= limit * alone[:, -1:])
+        assert np.count_nonzero(result.evals != decompose(stack).evals) > 20  # it is no float64
 
 
 @pytest.mark.parametrize("value", BAD_ENTRIES)

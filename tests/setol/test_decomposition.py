@@ -9,6 +9,7 @@ import torch
 from setol import Reason, SetolError
 from setol.weights import gram
 from setol.weights.decomposition import Decomposition, decompose, resolution
+from tests.setol.stacks import WRONG_STACKS
 
 SHAPES = [
     (1, 1, 1),
@@ -255,7 +256,18 @@ def test_device_is_taken_as_name_or_object():
     assert np.array_equal(by_name.evals, by_object.evals)
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 4), (2, 3, 4, 5), (0, 3, 4), (2, 0, 4), (2, 3, 0)])
-def test_refuses_what_is_no_stack_of_matrices(shape):
-    with pytest.raises(SetolError, match=r"need a stack of matrices.*got shape \(.*W\[None\]"):
-        decompose(torch.ones(shape))
+@pytest.mark.parametrize(("stack", "message"), WRONG_STACKS)
+def test_refuses_what_is_no_stack_of_real_matrices(stack, message):
+    with pytest.raises(SetolError, match=f"need matrices.*{message}"):
+        decompose(stack)
+
+
+def test_a_part_has_the_matrices_asked_for():
+    matrices = gaussian((5, 40, 30), seed=20)
+    part = decompose(matrices).part(slice(1, 3))
+    alone = decompose(matrices[1:3])
+    np.testing.assert_allclose(part.evals, alone.evals, rtol=1e-12)
+    assert part.rank.tolist() == [30, 30]
+    assert (part.n_rows, part.n_cols) == (40, 30)
+    for name in ("frobenius_sq", "mean", "variance", "kurtosis", "max_abs", "zero_fraction"):
+        np.testing.assert_allclose(getattr(part.entries, name), getattr(alone.entries, name), rtol=1e-12)

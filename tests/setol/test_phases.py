@@ -226,7 +226,7 @@ def test_thresholds_are_what_decides():
     n_tail = verdict_of(heavy).evidence.tail.n_tail
     assert verdict_of(heavy, thresholds=PhaseThresholds(tail_share=(n_tail + 1) / 400)).phase is Phase.BULK_DECAY
     noise = gaussian(rng)
-    assert verdict_of(noise, thresholds=PhaseThresholds(random_ks=1e-6)).phase is Reason.NO_PHASE
+    assert verdict_of(noise, thresholds=PhaseThresholds(random_ks=1e-6, random_ks_noise=0.0)).phase is Reason.NO_PHASE
     assert verdict_of(noise, thresholds=PhaseThresholds(collapsed_share=-1.0)).phase is Phase.RANK_COLLAPSE
 
 
@@ -288,3 +288,19 @@ def test_refuses_half_a_likelihood_ratio(ratio, p, message):
             exponential_ratio=ratio,
             exponential_p=p,
         )
+
+
+@pytest.mark.parametrize(("n_cols", "n_slices"), [(24, 1), (64, 1), (16, 9)])
+def test_small_noise_is_random_like(n_cols, n_slices):
+    """Noise of few columns lies further from its law, and still is noise."""
+    rng = np.random.default_rng(0)
+    phases = []
+    for _ in range(50):
+        W = rng.standard_normal((n_slices, 2 * n_cols, n_cols))
+        evals = np.linalg.svd(W, compute_uv=False).ravel() ** 2
+        spectrum = LayerSpectrum(evals, 2 * n_cols, n_cols)
+        verdict = classify_phase(
+            spectrum, bulk_by_iteration(spectrum), fit_power_law(evals), exponential_ratio=None, exponential_p=None
+        )
+        phases.append(verdict.phase)
+    assert phases.count(Phase.RANDOM_LIKE) >= 46

@@ -34,6 +34,13 @@ def test_agrees_with_float64_to_what_float32_resolves(kind, shape, device):
     assert_within_resolution(decompose_float32(matrices.to(device), device=device), decompose(matrices))
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3), (5, 4), (8, 8), (20, 6)])
+def test_small_matrices_are_within_the_resolution_however_many(shape, device):
+    matrices = gaussian((2000, *shape), seed=12)
+    assert_within_resolution(decompose_float32(matrices.to(device), device=device), decompose(matrices))
+
+
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_narrow_weights(dtype):
     matrices = gaussian((2, 60, 40), seed=2, dtype=dtype)

@@ -1,0 +1,4 @@
+"""Figures that explain the theory: its laws drawn from the functions of `setol`, beside seeded simulations.
+
+from analysis.theory.write import write_theory_figures
+"""

@@ -1,0 +1,65 @@
+"""The pieces of a weight file that become a row each, read when their turn comes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from checkpoints.base import Base
+from checkpoints.matrices import matrix_stack, read_weight
+from checkpoints.parts import Part, TensorLayout
+from checkpoints.tensors import Checkpoint
+from setol.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A tensor, or a part of one.
+
+    Attributes:
+        layout: The tensor.
+        index: Which of its parts.
+        part: The part; None where there are none.
+        matrices: Shape (slices, N, M), or why there are none.
+        base: What is subtracted from them, same shape; None if nothing.
+    """
+
+    layout: TensorLayout
+    index: int
+    part: Part | None
+    matrices: torch.Tensor | Reason
+    base: torch.Tensor | None = None
+
+
+def pieces_of(checkpoint: Checkpoint, layouts: Sequence[TensorLayout], base: Base | None) -> Iterator[Piece]:
+    """Yield all tensors and parts in order.
+
+    Args:
+        checkpoint: Where tensors are read from.
+        layouts: Which ones.
+        base: What is subtracted; what it has not is a piece with a reason.
+    """
+    for layout in layouts:
+        subtracted = base.read(layout) if base is not None and layout.reason is None else None
+        reason = subtracted if isinstance(subtracted, Reason) else layout.reason
+        if reason is not None:
+            yield Piece(layout, 0, None, reason)
+            continue
+        tensor = read_weight(checkpoint, layout)
+        for index, part in enumerate(layout.parts):
+            base_stack = matrix_stack(subtracted, part) if isinstance(subtracted, torch.Tensor) else None
+            yield Piece(layout, index, part, matrix_stack(tensor, part), base_stack)
+
+
+def windows(pieces: Iterator[Piece], least_bytes: int) -> Iterator[list[Piece]]:
+    """Gather pieces until so many bytes of matrices are together; with 1, each matrix alone."""
+    window: list[Piece] = []
+    used = 0
+    for piece in pieces:
+        window.append(piece)
+        used += 0 if isinstance(piece.matrices, Reason) else piece.matrices.nbytes
+        if used >= least_bytes:
+            yield window
+            window, used = [], 0
+    if window:
+        yield window
