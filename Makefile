@@ -5,7 +5,7 @@ BIN := .venv/bin
 RESULTS ?= results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint types check reference lock clean
+.PHONY: help env demo test lint types check reference estimators lock clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,6 +40,9 @@ reference: env  ## Make the WeightWatcher reference values anew, in an environme
 	test -x .venv-reference/bin/python || $(PYTHON) -m venv .venv-reference
 	.venv-reference/bin/python -m pip install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
 	$(BIN)/python tests/reference/fetch_files.py | xargs .venv-reference/bin/python tests/reference/make.py --out tests/reference
+
+estimators: env  ## Measure the estimators of alpha anew: docs/estimators.md, some 5 minutes of one core
+	$(BIN)/python docs/make_estimators.py
 
 lock: env  ## Pin what is installed now, as plain names and versions
 	$(BIN)/python -m pip list --format freeze --exclude-editable | grep -viE '^(pip|setuptools|setol-zoo|triton|nvidia-|cuda-)' | sed -E 's/\+[A-Za-z0-9.]+$$//' > requirements.lock

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.noise_figure import NoiseComparison, draw_noise
@@ -153,6 +154,7 @@ def depth_picture(rows: Sequence[Mapping[str, Any]], order: str) -> Figure:
                 label=f"{kind} ({len(own)}{', not in the median' if kind == 'table' else ''})",
             )
         axes.set(xlim=(0, len(rows) + 1), ylim=(1, top), xlabel=f"fitted matrix, {order}", ylabel="alpha")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if outside := np.flatnonzero(alphas > top).tolist():
             axes.plot([i + 1 for i in outside], [top] * len(outside), "^", color=INK, markersize=7, clip_on=False)
             axes.set_title(

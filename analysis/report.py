@@ -109,6 +109,7 @@ def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]
         "depth": Markup(depth_figure(layers, "depth")),
         "spectrum": Markup(spectrum_figure(stored.evals, example, "spectrum", stored.noise)),
         "example": example,
+        "noise": stored.noise is not None,
         "below_two": np.mean([row["alpha"] < 2 for row in layers]),
         "families": len({row["family"] for row in layers}),
         "order": _order(layers),

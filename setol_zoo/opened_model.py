@@ -146,6 +146,4 @@ def _open_target(target: str | Path) -> OpenedModel:
     together = hashlib.sha256("".join(str(file.weights_sha256) for file in identified.files).encode()).hexdigest()
     holder = {header.name: checkpoint for checkpoint in opened for header in checkpoint.headers}
     headers = tuple(header for checkpoint in opened for header in checkpoint.headers)
-    return OpenedModel(
-        replace(first, weights_sha256=together), _Shards(headers, holder), facts, tuple(paths)
-    )
+    return OpenedModel(replace(first, weights_sha256=together), _Shards(headers, holder), facts, tuple(paths))

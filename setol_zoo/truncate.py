@@ -107,6 +107,7 @@ class _Truncation:
         self, stack: "torch.Tensor", layout: "TensorLayout", part: "Part", _: int
     ) -> "tuple[torch.Tensor, list[Truncated]]":
         from setol.reasons import Reason
+        from setol.weights.stack import frobenius_squares
         from setol.weights.truncation import truncate as truncated
 
         result, rows = stack, []
@@ -120,8 +121,7 @@ class _Truncation:
             if result is stack:
                 result = stack.clone()
             result[taps] = found.matrices.to(stack.device)
-            total = float(stack[taps].double().square().sum())
-            share = float(found.error_sq.sum()) / total
+            share = float(found.error_sq.sum()) / float(frobenius_squares(stack[taps]).sum())
             rows.append(replace(plan, n_kept=int(found.n_kept.sum()), removed_share=share))
         return result, rows or [self.left(layout, part, Reason.NON_FINITE)]
 

@@ -42,6 +42,18 @@ def complete_preset(_: click.Context, __: click.Parameter, begun: str) -> list[C
     return _names(PRESETS, begun)
 
 
+def complete_result_model(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Models of the results folder that was named, or of the default one."""
+    from analysis.errors import AnalysisError
+    from analysis.results import open_results
+
+    try:
+        models = open_results([context.params["results"]]).rows("SELECT name FROM models")
+    except AnalysisError:
+        return []
+    return _names((model["name"] for model in models), begun)
+
+
 def complete_view(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Views, for a query that is typed without quotes: `setol sql FROM layers`."""
     from analysis.results import VIEWS

@@ -75,7 +75,8 @@ def print_edited(edited: "Edited", columns: Mapping[str, str], *, done: str, row
     if changes:
         cells = {title: [change[name] for change in changes] for name, title in columns.items()}
         filled = {title: cells[title] for title in cells if any(value is not None for value in cells[title])}
-        print_narrowed(pa.table(filled), ("tap", "part", "kind"), title=edited.name, limit=rows)
+        droppable = [title for title in ("part", "kind") if title in filled]
+        print_narrowed(pa.table(filled), droppable, title=edited.name, limit=rows)
     print_left(changes, "left as they were")
     if edited.tied:
         click.echo(f"tied, changed with it: {', '.join(f'{name} to {other}' for name, other in edited.tied.items())}")

@@ -13,6 +13,7 @@ from setol_zoo.cli.common import (
     results_option,
     shown_path,
 )
+from setol_zoo.cli.completion import complete_result_model
 
 PRESET = "weightwatcher"
 
@@ -28,7 +29,11 @@ PRESET = "weightwatcher"
     show_default=True,
     help="Whose columns: those of the details of WeightWatcher 0.7.7.",
 )
-@click.option("--model", help="Only this model, by key or name; by default all, told apart by a column.")
+@click.option(
+    "--model",
+    help="Only this model, by key or name; by default all, told apart by a column.",
+    shell_complete=complete_result_model,
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),

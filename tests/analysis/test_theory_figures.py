@@ -1,5 +1,6 @@
 """The figures that explain the theory: what is drawn is what the functions of the theory say."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
+from threadpoolctl import threadpool_limits
 
 from analysis import AnalysisError, open_results
 from analysis.noise_figure import NoiseComparison, draw_noise
@@ -41,6 +43,13 @@ from tests.conftest import Silent
 LAYER_AXES = 4
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small matrices: more threads would wait for each other."""
+    with threadpool_limits(1):
+        yield
+
+
 def run_with(options: Options, weights: Path) -> Results:
     """Results of one weight file, in a folder beside it."""
     catalog, folder = catalog_of_paths([str(weights)]), ResultsFolder(weights.parent / "r")
@@ -59,7 +68,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
     tensors = {
         "mean.weight": normal(120, 80) + 0.4,
-        "conv.weight": normal(24, 16, 3, 3) + 0.5,
+        "conv.weight": normal(24, 16, 3, 3) + 1.0,
         "signal.weight": normal(120, 80) + 3 * normal(120, 1) @ normal(1, 80) / 80**0.5,
     }
     save_file(tensors, folder / "toy.safetensors")
@@ -174,6 +183,7 @@ def test_the_report_shows_noise_beside_its_example(results):
     text = report_html(results)
     assert "Marchenko-Pastur bulk" in text
     assert "edge of the bulk (Tracy-Widom, 99 %)" in text
+    assert "beside noise of its bulk's variance" in text
 
 
 def test_the_gallery_has_every_phase():
@@ -221,8 +231,9 @@ def test_the_short_way_to_the_edge_has_the_law_of_dense_matrices():
     edge = noise_edge(*EDGE_SHAPE, 1.0)
     rng = np.random.default_rng(3)
     n_rows = EDGE_SHAPE[0]
-    dense = [np.linalg.norm(rng.standard_normal(EDGE_SHAPE), 2) ** 2 / n_rows for _ in range(200)]
-    deviations = (np.array(dense) - edge.centre) / edge.scale
+    dense = [rng.standard_normal(EDGE_SHAPE) for _ in range(200)]
+    largest = np.array([np.linalg.eigvalsh(matrix.T @ matrix)[-1] for matrix in dense]) / n_rows
+    deviations = (largest - edge.centre) / edge.scale
     short = edge_deviations(rng, edge)
     # Standard deviation 1.27: of the mean of 200, 0.09.
     assert deviations.mean() == pytest.approx(short.mean(), abs=0.36)
@@ -302,6 +313,8 @@ def test_the_command_writes_every_figure(tmp_path):
     assert [path.stem for path in files] == sorted(FIGURES)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
     assert run.stdout.splitlines()[-1].startswith("next: setol analyze")
+    again = CliRunner().invoke(main, ["figures", "r_integrals", "--output", str(tmp_path / "g"), "--json"])
+    assert json.loads(again.stdout) == {"figures": [str(tmp_path / "g" / "r_integrals.png")]}
     help_text = CliRunner().invoke(main, ["figures", "--help"]).stdout
     assert all(name in help_text for name in FIGURES)
 
@@ -329,6 +342,12 @@ def test_a_wrong_format_or_seed_is_refused_in_python_too(tmp_path):
     with pytest.raises(AnalysisError, match="need a seed of at least 0; got -1"):
         write_theory_figures(tmp_path, ["phases"], seed=-1)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_has_a_section_for_each_figure():
+    page = (Path(__file__).parents[2] / "docs" / "figures.md").read_text()
+    titled = {name for title in re.findall(r"^## (.+)$", page, re.MULTILINE) for name in title.split(" and ")}
+    assert titled == {"A layer", *FIGURES}
 
 
 def test_figures_need_no_torch(tmp_path):

@@ -42,18 +42,18 @@ def double(tmp_path) -> Path:
 
 
 def ranks(path):
-    return {(row.tensor, row.part): row.matrix_rank for row in zoo.analyze(path).layers.itertuples()}
+    return {(row["tensor"], row["part"]): row["matrix_rank"] for row in zoo.analyze(path).to_arrow().to_pylist()}
 
 
 @pytest.mark.parametrize("to", ["tail", "ecs"])
 def test_as_many_components_are_left_as_the_metrics_count(double, tmp_path, to):
     before = zoo.analyze(double)
     edited = zoo.truncate(double, tmp_path / "cut.safetensors", to=to)
-    counts = before.layers.set_index(["tensor", "part"])["n_tail" if to == "tail" else "erg_n"]
+    column = "n_tail" if to == "tail" else "erg_n"
+    counts = {(row["tensor"], row["part"]): row[column] for row in before.to_arrow().to_pylist()}
     rank = ranks(tmp_path / "cut.safetensors")
-    rows = edited.to_pandas()
-    assert len(rows) == len(before.layers) == 6
-    for row in rows.itertuples():
+    assert len(edited.changes) == len(counts) == 6
+    for row in edited.changes:
         count = counts[row.tensor, row.part]
         if row.reason:
             assert (row.tensor, row.reason) == ("small.weight", "too_few_eigenvalues")
@@ -61,20 +61,22 @@ def test_as_many_components_are_left_as_the_metrics_count(double, tmp_path, to):
             continue
         assert row.n_kept == count == rank[row.tensor, row.part], row
         assert 0 < row.n_kept < row.n_evals
-    assert set(rows["reason"].dropna()) == ({"too_few_eigenvalues"} if to == "tail" else set())
+    assert {row.reason for row in edited.changes if row.reason} == ({"too_few_eigenvalues"} if to == "tail" else set())
 
 
 def test_the_squared_error_is_the_sum_of_the_eigenvalues_that_were_dropped(double, tmp_path):
     zoo.truncate(double, tmp_path / "cut.safetensors")
     before, after = load_file(double), load_file(tmp_path / "cut.safetensors")
     a = zoo.analyze(double)
-    for row in a.layers.query("status == 'ok'").itertuples():
-        evals = a.spectrum(row.layer, row.part)
-        dropped = evals[evals < row.lambda_min].sum() / row.evals_factor
-        start = {"q": 0, "k": 60, "v": 120}.get(row.part, 0)
-        rows = slice(start, start + 60) if row.part else slice(None)
-        error = (before[row.tensor][rows] - after[row.tensor][rows]).square().sum()
-        assert float(error) == pytest.approx(dropped, rel=1e-9), row.tensor
+    for row in a.to_arrow().to_pylist():
+        if row["status"] != "ok":
+            continue
+        evals = a.spectrum(row["layer"], row["part"])
+        dropped = evals[evals < row["lambda_min"]].sum() / row["evals_factor"]
+        start = {"q": 0, "k": 60, "v": 120}.get(row["part"], 0)
+        rows = slice(start, start + 60) if row["part"] else slice(None)
+        error = (before[row["tensor"]][rows] - after[row["tensor"]][rows]).square().sum()
+        assert float(error) == pytest.approx(dropped, rel=1e-9), row["tensor"]
 
 
 def test_each_tap_of_a_kernel_keeps_what_the_pooled_threshold_leaves(double, tmp_path):
@@ -167,8 +169,8 @@ def test_weight_normalization_and_nan_are_left_and_named(tmp_path):
     tensors["nan.weight"] = torch.full((60, 60), torch.nan)
     save_file(tensors, tmp_path / "m.safetensors")
     for edit in (zoo.truncate, zoo.detrap):
-        rows = edit(tmp_path / "m.safetensors", tmp_path / "out.safetensors", force=True).to_pandas()
-        reasons = dict(zip(rows["tensor"], rows["reason"], strict=True))
+        edited = edit(tmp_path / "m.safetensors", tmp_path / "out.safetensors", force=True)
+        reasons = {row.tensor: row.reason for row in edited.changes}
         assert reasons == {
             "0.parametrizations.weight.original1": "normalized",
             "2.weight": None,

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from setol_zoo.cli import COMMANDS, main
 from setol_zoo.cli.completion import SHELLS
+from tests.random_models import write_models
 
 
 def complete(line: str) -> list[str]:
@@ -32,13 +33,13 @@ def complete(line: str) -> list[str]:
         check=False,
     )
     assert run.stderr == ""
-    offers = [offer.partition(",") for offer in run.stdout.splitlines()]
+    offers = [offer.partition(",") for offer in run.stdout.splitlines() if offer]
     return [value if kind == "plain" else f"<{kind}>" for kind, _, value in offers]
 
 
 def test_commands():
     assert complete("setol ") == list(COMMANDS)
-    assert complete("setol re") == ["report"]
+    assert complete("setol re") == ["refit", "report"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,15 @@ def test_commands():
         ("setol run --catalog demo resnet1", ["resnet110", "resnet1202"]),
         ("setol analyze efficientnet_lite", [f"efficientnet_lite{n}" for n in (0, 1, 2)]),
         ("setol analyze ./weights", ["<file>"]),
-        ("setol plan --preset ", ["default", "weightwatcher"]),
+        ("setol plan --preset ", ["default", "natcomm2021", "weightwatcher"]),
+        ("setol refit --preset na", ["natcomm2021"]),
+        ("setol refit --detail ", ["basic", "full", "standard"]),
+        ("setol run --fingers cl", ["clip", "clip_weightwatcher"]),
+        ("setol analyze x.pt --bulk ", ["iteration", "quantile"]),
+        ("setol refit --perm", ["--permutations"]),
+        ("setol plan --no-", ["--no-vectors", "--no-windows"]),
+        ("setol export --format ", ["weightwatcher"]),
+        ("setol export --results nowhere --model ", []),
         ("setol analyze x.pt --preset w", ["weightwatcher"]),
         ("setol catalog show de", ["demo"]),
         ("setol catalog ", ["list", "show", "check"]),
@@ -60,6 +69,13 @@ def test_commands():
 )
 def test_names(line, expected):
     assert sorted(complete(line)) == sorted(expected)
+
+
+def test_models_of_a_results_folder(tmp_path):
+    for path in write_models(tmp_path, 2, layers=1, size=60, seed=1):
+        analyzed = CliRunner().invoke(main, ["analyze", str(path), "--results", str(tmp_path / "r")])
+        assert analyzed.exit_code == 0, analyzed.output
+    assert complete(f"setol export --results {tmp_path / 'r'} --model m") == ["m0", "m1"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)

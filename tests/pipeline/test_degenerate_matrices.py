@@ -48,6 +48,7 @@ def gaussian(*shape: int) -> torch.Tensor:
 ORTHOGONAL = torch.linalg.qr(gaussian(90, N_COLS))[0]
 ONE_ENTRY = torch.zeros(90, N_COLS)
 ONE_ENTRY[3, 4] = 5.0
+FAR_APART = torch.tensor([1e-150, 1.0], dtype=torch.float64)
 ANALYZED = {
     "two columns": (gaussian(90, 2), "ok", None),
     "equal entries": (torch.full((90, N_COLS), 0.5), "no_tail", "too_few_eigenvalues"),
@@ -66,7 +67,7 @@ ANALYZED = {
     "wide": (gaussian(N_COLS, 90), "ok", None),
     "square": (gaussian(N_COLS, N_COLS), "ok", None),
     "one wide tap among zeros": (torch.cat([torch.zeros(90, N_COLS, 1, 1), gaussian(90, N_COLS, 1, 1)], 2), "ok", None),
-    "taps of far apart sizes": (gaussian(90, N_COLS, 1, 2) * torch.tensor([1e-150, 1.0]).double(), "ok", None),
+    "taps of far apart sizes": (gaussian(90, N_COLS, 1, 2) * FAR_APART, "ok", None),
 }
 
 

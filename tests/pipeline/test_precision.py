@@ -24,12 +24,17 @@ from setol import Reason
 from setol.weights.decomposition import Decomposition, decompose, resolution
 from setol.weights.precision import decompose_float32, float32_resolution
 from tests.checkpoints.test_ledger import small_checkpoint
+from tests.cli.test_commands import setol
 from tests.conftest import Silent
 from tests.pipeline.test_worker import attempts
 from tests.setol.stacks import BAD_ENTRIES, gaussian, spoiled
 
 FLOAT32 = SpectrumOptions(precision="float32")
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def gpu(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that needs a GPU."""
+    return pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")(test)
 
 
 def network() -> dict[str, torch.Tensor]:
@@ -97,6 +102,20 @@ def test_each_precision_has_files_of_its_own_and_the_log_says_which(tmp_path):
         assert row["device"] == "cpu"
         assert row["device_name"]
         assert [row[name] for name in ("probe_float64", "probe_float32", "probe_cpu", "remarks")] == [None] * 4
+
+
+def test_the_command_takes_the_precision_and_a_refit_finds_its_spectra(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_file(network(), path)
+    shared = ["--results", tmp_path / "r", "--precision", "float32"]
+    assert setol("run", path, "--executor", "serial", "--device", "cpu", *shared).exit_code == 0
+    assert setol("refit", "--min-evals", 20, "--cpus", 1, *shared).exit_code == 0
+    made, refitted = attempts(tmp_path / "r")
+    assert (made["precision"], made["reused_spectra"]) == ("float32", False)
+    assert (refitted["precision"], refitted["reused_spectra"]) == (None, True)
+    wrong = setol("run", path, "--results", tmp_path / "r", "--precision", "float16")
+    assert wrong.exit_code == 2
+    assert "'float16' is not one of 'float64', 'float32'" in wrong.stderr
 
 
 def test_a_log_row_without_spectra_says_nothing_of_how_they_were_made(tmp_path):
