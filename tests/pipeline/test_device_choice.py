@@ -52,6 +52,7 @@ def test_the_cpu_is_chosen_without_timing_anything(precision):
         assert choose_device("auto", precision) == choice
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_is_timed_once():
     choice = choose_device("cuda", "float64")

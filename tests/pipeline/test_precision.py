@@ -34,7 +34,7 @@ FLOAT32 = SpectrumOptions(precision="float32")
 
 def gpu(test: Callable[..., None]) -> Callable[..., None]:
     """Mark a test that needs a GPU."""
-    return pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")(test)
+    return pytest.mark.gpu(pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")(test))
 
 
 def network() -> dict[str, torch.Tensor]:

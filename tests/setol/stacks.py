@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
+_GPU = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))
+
+DEVICES = ["cpu", pytest.param("cuda", marks=_GPU)]
 
 NARROW = [torch.float32, torch.bfloat16, torch.float16, torch.float8_e4m3fn]
 
