@@ -9,7 +9,7 @@ import pyarrow as pa
 from analysis.errors import AnalysisError
 from analysis.stored import Stored
 from catalogs import unknown_name
-from catalogs.identity import fit_id, layouts_of
+from catalogs.identity import fit_id, layouts_of, spectra_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Configuration:
         options: Content of the options file.
         n_files: Weight files of known content.
         n_done: Those that have metrics of this configuration.
-        n_failed: Those that have none and failed for a reason that trying again does not mend.
+        n_failed: Those that have none and failed for a reason that trying again does not mend, here or with the same
+        spectra.
     """
 
     name: str
@@ -43,21 +44,20 @@ class Configuration:
 def configurations(stored: Stored, attempts: pa.Table) -> tuple[Configuration, ...]:
     """All configurations of some results folders, the one that was asked for last first."""
     hashes = {sha256 for sha256 in stored.catalog["weights_sha256"].to_pylist() if sha256}
-    failed = _permanently_failed(attempts)
     found = []
     for name, options in stored.options.items():
         laid_out = layouts(stored, options)
-        fits = {fit_id(sha256, options, laid_out.get(sha256)) for sha256 in hashes}
-        done = fits & stored.layers.keys()
+        done = {sha256 for sha256 in hashes if fit_id(sha256, options, laid_out.get(sha256)) in stored.layers}
+        failed = _permanently_failed(tries(stored, attempts, name))
         found.append(
             Configuration(
                 name=name,
                 planned=options["planned"],
                 catalog=options["catalog"],
                 options=options,
-                n_files=len(fits),
+                n_files=len(hashes),
                 n_done=len(done),
-                n_failed=len((fits & failed) - done),
+                n_failed=len((hashes & failed) - done),
             )
         )
     return tuple(sorted(found, key=lambda each: (each.planned, each.name), reverse=True))
@@ -101,8 +101,36 @@ def layouts(stored: Stored, options: Mapping[str, Any]) -> dict[str, str]:
     return layouts_of(row for row in rows if row[0] not in by_names) | found
 
 
+def tries(stored: Stored, attempts: pa.Table, name: str) -> pa.Table:
+    """The tries that say what became of the weight files under a configuration.
+
+    They are its own, and of a file that could not be had, or has no spectra, also those of other configurations with
+    the same spectrum options: what kept it from having spectra there keeps it here.
+
+    Args:
+        stored: What the folders hold.
+        attempts: The log.
+        name: Name of the configuration.
+    """
+    options = stored.options[name]
+    same = {other for other, content in stored.options.items() if _spectra(content) == _spectra(options)}
+    laid_out = layouts(stored, options)
+
+    def counts(config: str, sha256: str | None) -> bool:
+        if config == name or sha256 is None:
+            return True
+        return config in same and spectra_id(sha256, options, laid_out.get(sha256)) not in stored.spectra
+
+    pairs = zip(attempts["config"].to_pylist(), attempts["weights_sha256"].to_pylist(), strict=True)
+    return attempts.filter(pa.array([counts(*pair) for pair in pairs], pa.bool_()))
+
+
+def _spectra(options: Mapping[str, Any]) -> tuple[Any, Any]:
+    return options["spectrum"], options["spectra_version"]
+
+
 def _permanently_failed(attempts: pa.Table) -> set[str]:
-    """Units whose last try failed for a reason that trying again does not mend."""
-    rows = attempts.select(["unit", "started", "outcome", "transient"]).sort_by("started").to_pylist()
-    last = {row["unit"]: row for row in rows if row["unit"]}
-    return {unit for unit, row in last.items() if row["outcome"] == "failed" and row["transient"] is False}
+    """Contents whose last try failed for a reason that trying again does not mend."""
+    rows = attempts.select(["weights_sha256", "started", "outcome", "transient"]).sort_by("started").to_pylist()
+    last = {row["weights_sha256"]: row for row in rows}
+    return {sha256 for sha256, row in last.items() if row["outcome"] == "failed" and row["transient"] is False}

@@ -6,6 +6,7 @@ from contextlib import suppress
 import duckdb
 import pyarrow as pa
 
+from analysis.column_hints import no_column
 from analysis.errors import AnalysisError
 from analysis.stored import damaged
 from catalogs import unknown_name
@@ -57,7 +58,7 @@ def select(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     try:
         return _plain_integers(connection.sql(query).to_arrow_table())
     except duckdb.Error as error:
-        raise AnalysisError(_explain(connection, str(error))) from error
+        raise AnalysisError(_explain(connection, query, str(error))) from error
     finally:
         connection.execute("ROLLBACK")
 
@@ -83,7 +84,7 @@ def _plain_integers(table: pa.Table) -> pa.Table:
     return table
 
 
-def _explain(connection: duckdb.DuckDBPyConnection, message: str) -> str:
+def _explain(connection: duckdb.DuckDBPyConnection, query: str, message: str) -> str:
     """DuckDB's message; ours for an unknown name, with the nearest ones, and for what is barred."""
     if found := _FILE.search(message):
         return (
@@ -93,10 +94,10 @@ def _explain(connection: duckdb.DuckDBPyConnection, message: str) -> str:
     if found := _EXTENSION.search(message):
         return f"this needs the extension {found[1]} of DuckDB; queries on the views load none."
     if found := _NO_TABLE.search(message):
-        return unknown_name("view", found[1].strip('"'), _ours(connection, "table_name"))
+        return unknown_name("view", found[1].strip('"'), _columns(connection))
     if found := _NO_COLUMN.search(message):
         name = next(group for group in found.groups() if group)
-        return f"{unknown_name('column', name, _ours(connection, 'column_name'))}; DESCRIBE a view to see its columns"
+        return no_column(name, query, _columns(connection)) or _tidy(message)
     if found := _DAMAGED.search(message):
         return damaged(found[1], found[2])
     if "read-only mode" in message:
@@ -104,14 +105,15 @@ def _explain(connection: duckdb.DuckDBPyConnection, message: str) -> str:
     return _tidy(message)
 
 
-def _ours(connection: duckdb.DuckDBPyConnection, what: str) -> list[str]:
-    """Names of the views, or of their columns."""
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The views, each with its columns."""
     connection.execute("ROLLBACK")  # the statement that failed has spoilt the transaction
     connection.execute("BEGIN TRANSACTION READ ONLY")
     found = connection.execute(
-        f"SELECT DISTINCT {what} FROM duckdb_columns() WHERE schema_name = 'main' AND database_name = 'memory'"
+        """SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns()
+           WHERE schema_name = 'main' AND database_name = 'memory' GROUP BY table_name ORDER BY table_name"""
     )
-    return sorted(row[0] for row in found.fetchall())
+    return dict(found.fetchall())
 
 
 def _tidy(message: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.configurations import Configuration, choose, configurations, layouts
+from analysis.configurations import Configuration, choose, configurations, layouts, tries
 from analysis.errors import AnalysisError
 from analysis.guard import close_doors, select
 from analysis.stored import Stored, find_stored, lazy_parquet, read_parquet
@@ -180,6 +180,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Ta
     _load(connection, "CREATE TABLE stored.scores AS FROM incoming", stored.scores)
     _load(connection, "INSERT INTO stored.layers FROM incoming", layers)
     _load(connection, "INSERT INTO stored.attempts FROM incoming", attempts.filter(own))
+    _load(connection, "CREATE TABLE stored.tries AS FROM incoming", tries(stored, attempts, chosen.name))
     _load(
         connection, "INSERT INTO stored.done FROM incoming", pa.table({"weights_sha256": pa.array(done, pa.string())})
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +95,10 @@ def read_parquet(paths: Sequence[Path], schema: pa.Schema) -> pa.Table:
 def damaged(path: str | Path, error: str) -> str:
     """What is said of a file of results that cannot be read: what the reader met, and the command that heals it."""
     met = re.sub(r"Could not open Parquet input source '[^']*': ", "", " ".join(error.split())).rstrip(".")
-    folder = next((each for each in Path(path).parents if (each / "options").is_dir()), "the folder")
+    folder = next((each for each in Path(path).parents if (each / "options").is_dir()), Path("FOLDER"))
     return (
         f"{path} cannot be read: {met}. The `setol run` that made it sets it aside and makes it anew: "
-        f"call it again, with --results {folder}"
+        f"call it again, with --results {_typed(folder)}"
     )
 
 
@@ -109,23 +110,25 @@ def lazy_parquet(paths: Sequence[Path], schema: pa.Schema) -> ds.Dataset:
 
 
 def _check(folder: Path) -> None:
-    what = (
-        f"there is no folder {folder}"
-        if not folder.exists()
-        else f"{folder} is no folder"
-        if not folder.is_dir()
-        else f"{folder} is empty"
-        if not any(folder.iterdir())
-        else f"{folder} is not a results folder: it has no catalog.parquet"
-        if not (folder / "catalog.parquet").is_file()
-        else f"{folder} is not a complete results folder: it has no options/*.json"
-        if not any((folder / "options").glob("*.json"))
-        else None
-    )
-    if what:
+    if (folder / "catalog.parquet").is_file():
+        if any((folder / "options").glob("*.json")):
+            return
         raise AnalysisError(
-            f"{what}. Name a folder that `setol run` has filled, or fill this one: setol run --results {folder}"
+            f"{folder} is not a complete results folder: it has no options/*.json. "
+            f"The `setol run` that made it completes it: call it again, with --results {_typed(folder)}"
         )
+    named = "Name a folder that `setol run` has filled"
+    if folder.exists() and not folder.is_dir():
+        raise AnalysisError(f"{folder} is no folder. {named}.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise AnalysisError(f"{folder} is not a results folder: it has no catalog.parquet. {named}.")
+    what = f"{folder} is empty" if folder.exists() else f"there is no folder {folder}"
+    raise AnalysisError(f"{what}. {named}, or fill this one: setol run --catalog demo --results {_typed(folder)}")
+
+
+def _typed(folder: Path) -> str:
+    """A folder as a shell takes it."""
+    return shlex.quote(str(folder))
 
 
 def _about(table: pa.Table, models: set[str]) -> pa.Table:

@@ -21,13 +21,13 @@ def display_names(keys: Sequence[ModelKey]) -> list[str]:
         Names in the same order, all different.
     """
     taken = Counter(key.short_name for key in keys)
-    chains = [_names(key) if taken[key.short_name] > 1 else [key.short_name] for key in keys]
+    chains = [names_of(key) if taken[key.short_name] > 1 else [key.short_name] for key in keys]
     claimed = Counter(name for chain in chains for name in set(chain))
     return [next((name for name in chain if claimed[name] == 1), chain[-1]) for chain in chains]
 
 
-def _names(key: ModelKey) -> list[str]:
-    """Names of a model from short to long."""
+def names_of(key: ModelKey) -> list[str]:
+    """Names that a model can be shown by, from short to long."""
     if key.source != "path":
         return [key.short_name, key.long_name, str(key)]
     path = Path(os.path.abspath(key.id))

@@ -15,6 +15,9 @@ from catalogs.names import unknown_name
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WHOLE = re.compile(r"[0-9]{1,18}")  # fits int64
 _TRUTH = {"true": True, "false": False}
+_SCORE = "a score is a number in value, and what it measures in metric"
+_MEANT = dict.fromkeys(("score", "scores", "accuracy", "acc", "result"), _SCORE)
+"""Columns that people write, in words of those that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ def read_rows(text: str, file: str, columns: Collection[str], problems: list[str
         return []
     for column in dict.fromkeys(header):
         if column not in columns:
-            problems.append(f"{place}: {unknown_name('column', column, columns)}")
+            meant = f"; {_MEANT[column]}" if column in _MEANT and "value" in columns else ""
+            problems.append(f"{place}: {unknown_name('column', column, columns)}{meant}")
         elif header.count(column) > 1:
             problems.append(f"{place}: column {column!r} appears {header.count(column)} times, need it once")
     if "model" not in header:

@@ -11,3 +11,7 @@ class CheckpointError(Exception):
     def __init__(self, message: str, *, transient: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class NotFound(CheckpointError):
+    """There is no such file or repository: what was named has to be named otherwise."""

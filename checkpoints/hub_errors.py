@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
-from checkpoints.errors import CheckpointError
+from checkpoints.errors import CheckpointError, NotFound
 from checkpoints.retry import Interrupted, requested_wait, with_retries
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def _refusal(status: int, headers: Any, what: str, page: str) -> CheckpointError
             f"{what} is gated: accept its conditions at {page} and {_TOKEN}, then run again with --retry-failed."
         )
     if status == 401:
-        return CheckpointError(
+        return NotFound(
             f"{what} cannot be read (401): there is no such repository, it is private, or the token is wrong. "
             f"Check the name, or {_TOKEN}."
         )
@@ -83,7 +83,7 @@ def _refusal(status: int, headers: Any, what: str, page: str) -> CheckpointError
         return CheckpointError(f"{what} may not be read with this token (403): {_TOKEN}.")
     if status == 404:
         missing = {"RevisionNotFound": "revision", "EntryNotFound": "file"}.get(code, "repository")
-        return CheckpointError(f"{what}: the hub has no such {missing} (404). Check the spelling.")
+        return NotFound(f"{what}: the hub has no such {missing} (404). Check the spelling.")
     if status in (408, 425, 429) or status >= 500:
         asked = " too many requests were made" if status == 429 else " a fault on its side"
         return Interrupted(

@@ -5,6 +5,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,30 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"no such file: {path}. Check the path; relative ones start at {Path.cwd()}.")
     if path.stat().st_size == 0:
-        kind = "safetensors file" if path.suffix == ".safetensors" else "checkpoint"
-        raise CheckpointError(f"damaged {kind} {path.name}: it is empty (0 bytes); fetch it again.")
-    if path.suffix == ".safetensors":
+        raise CheckpointError(f"damaged {_kind(path)} {path.name}: it is empty (0 bytes); fetch it again.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise CheckpointError(f"cannot read {path.name}: need one of {', '.join(SUFFIXES)}. {advice_on(path)}")
+    _refuse_markup(path)
+    if path.suffix.lower() == ".safetensors":
         return SafetensorsFile(path)
-    if path.suffix in PICKLES:
-        return StateDict(_unpickle(path))
-    raise CheckpointError(f"cannot read {path.name}: need one of {', '.join(SUFFIXES)}. {advice_on(path)}")
+    found = _unpickle(path)
+    return StateDict(found.tensors, found.remarks)
+
+
+def _kind(path: Path) -> str:
+    return "safetensors file" if path.suffix.lower() == ".safetensors" else "checkpoint"
+
+
+def _refuse_markup(path: Path) -> None:
+    """Refuse what a server sends in the place of a file: a page that says why."""
+    with path.open("rb") as file:
+        first = file.read(80).lstrip()
+    if first.startswith(b"<"):
+        begins = first.split(b">")[0].decode(errors="replace") + ">"
+        raise CheckpointError(
+            f"damaged {_kind(path)} {path.name}: it starts with {begins!r}, so it is a web page. "
+            "Open it to see what the server said, and fetch it again."
+        )
 
 
 def advice_on(path: Path) -> str:
@@ -88,10 +106,11 @@ class SafetensorsFile:
 
 
 class StateDict:
-    """Tensors by name, already in memory (or mapped)."""
+    """Tensors by name, already in memory (or mapped); `remarks` says what of the file they are."""
 
-    def __init__(self, tensors: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, tensors: Mapping[str, torch.Tensor], remarks: tuple[str, ...] = ()) -> None:
         self._tensors = tensors
+        self.remarks = remarks
         self.headers = tuple(
             TensorHeader(name, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
             for name, tensor in tensors.items()
@@ -102,7 +121,28 @@ class StateDict:
         return self._tensors[name].detach()
 
 
-def _unpickle(path: Path) -> dict[str, torch.Tensor]:
+@dataclass(frozen=True, slots=True)
+class FoundTensors:
+    """The state dict that was found in what a training script saved.
+
+    Attributes:
+        tensors: Its tensors by name; none where there is no state dict.
+        key: The key that it stands under; None for the top.
+        left_out: Keys under which there are other matrices.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    key: str | None = None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A line on what was left out, if anything was."""
+        taken = f"the tensors under {self.key!r}" if self.key else "the tensors at the top"
+        return (f"{taken} are analyzed; left out: {', '.join(self.left_out)}",) if self.left_out else ()
+
+
+def _unpickle(path: Path) -> FoundTensors:
     try:
         # Only the zip format of torch >= 1.6 can be mapped; older files are read whole.
         with warnings.catch_warnings(action="ignore"):  # torch's remarks on pickle protocols help nobody here
@@ -125,26 +165,64 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(
             f"damaged checkpoint {path.name}: {sentence}. It is cut short or no torch file; fetch it again."
         ) from error
-    if tensors := state_dict_in(content):
-        return tensors
+    found = _only(find_state_dict(content), path.name)
+    if found.tensors:
+        return found
     came = f"keys {sorted(map(str, content))[:5]}" if isinstance(content, Mapping) else type(content).__name__
     raise CheckpointError(
         f"no tensors in {path.name}: need a state dict, at the top or under one of {', '.join(WRAPPERS)}; got {came}."
     )
 
 
-def state_dict_in(content: Any, depth: int = 3) -> dict[str, torch.Tensor]:
-    """The mapping of names to tensors, wherever the training script put it; empty where there is none.
+def state_dict_in(content: Any, name: str = "this mapping") -> Mapping[str, torch.Tensor]:
+    """The tensors that `find_state_dict` finds.
 
-    Under a wrapper first: a tensor at the top may be an accuracy or a step count that was saved beside it.
+    Raises:
+        CheckpointError: Matrices stand under several keys, and none says that it is the model; the message has them.
+    """
+    return _only(find_state_dict(content), name).tensors
+
+
+def find_state_dict(content: Any, depth: int = 3) -> FoundTensors:
+    """The mapping of names to tensors, wherever the training script put it.
+
+    Under one of `WRAPPERS` first: a tensor at the top may be an accuracy or a step count that was saved beside it.
+    Where there is none, and no matrix at the top, under the only key with matrices below it.
 
     Args:
         content: What a training script saved.
         depth: How many mappings inside each other are looked through.
+
+    Returns:
+        The state dict; without tensors, but with the keys in `left_out`, where it could be one of several.
     """
     if depth == 0 or not isinstance(content, Mapping):
-        return {}
-    for wrapper in WRAPPERS:
-        if tensors := state_dict_in(content.get(wrapper), depth - 1):
-            return tensors
-    return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+        return FoundTensors({})
+    below = {
+        str(key): find_state_dict(value, depth - 1) for key, value in content.items() if isinstance(value, Mapping)
+    }
+    own = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
+    matrices = [key for key, tensor in own.items() if _is_matrix(tensor)]
+    others = [key for key, found in below.items() if found.left_out or any(map(_is_matrix, found.tensors.values()))]
+    known = [key for key in WRAPPERS if key in below and (below[key].tensors or below[key].left_out)]
+    if not known and (matrices or not others):
+        return FoundTensors(own, None, tuple(others))
+    if not known and len(others) > 1:
+        return FoundTensors({}, None, tuple(others))
+    (key, *_) = known or others
+    beside = [other for other in (*others, *matrices) if other != key]
+    return FoundTensors(below[key].tensors, key, (*below[key].left_out, *beside))
+
+
+def _only(found: FoundTensors, name: str) -> FoundTensors:
+    """What was found, unless it is one of several."""
+    if found.tensors or not found.left_out:
+        return found
+    raise CheckpointError(
+        f"{name} holds several state dicts, and none of their keys says that it is the model: "
+        f"{', '.join(found.left_out)}. Save the one that is meant by itself, as {found.left_out[0]}.pt for example."
+    )
+
+
+def _is_matrix(tensor: torch.Tensor) -> bool:
+    return sum(length > 1 for length in tensor.shape) > 1

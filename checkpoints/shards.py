@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from checkpoints.errors import CheckpointError
+from catalogs import nearest
+from checkpoints.errors import CheckpointError, NotFound
 from checkpoints.open import SUFFIXES, advice_on
 
 INDEX_SUFFIX = ".index.json"
@@ -19,15 +20,18 @@ def weight_files_at(path: Path) -> tuple[Path, ...]:
         Existing files, sorted by name; several for a sharded checkpoint.
 
     Raises:
-        CheckpointError: There is nothing there, more than one model, a shard is missing, or the index is damaged.
+        NotFound: There is nothing there; the message has the nearest names.
+        CheckpointError: There is more than one model, a shard is missing, or the index is damaged.
     """
     if path.is_dir():
         return weight_files_at(_only_checkpoint_in(path))
     if not path.exists():
-        raise CheckpointError(f"no such file: {path}. Check the path; relative ones start at {Path.cwd()}.")
+        near = ", ".join(each.name for each in nearest_files(path))
+        told = f"; nearest: {near}" if near else ""
+        raise NotFound(f"no such file: {path}{told}. Check the path; relative ones start at {Path.cwd()}.")
     if path.name.endswith(INDEX_SUFFIX):
         return _shards_of(path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise CheckpointError(
             f"cannot read {path.name}: need one of {', '.join(SUFFIXES)} or an index (*{INDEX_SUFFIX}). "
             f"{advice_on(path)}"
@@ -35,12 +39,26 @@ def weight_files_at(path: Path) -> tuple[Path, ...]:
     return (path,)
 
 
+def nearest_files(path: Path) -> list[Path]:
+    """What lies in the folder of a path that does not exist and could be meant: folders, weight files and indexes."""
+    try:
+        entries = sorted(path.parent.iterdir())
+    except OSError:
+        return []
+    meant = [
+        entry.name
+        for entry in entries
+        if entry.suffix.lower() in SUFFIXES or entry.name.endswith(INDEX_SUFFIX) or entry.is_dir()
+    ]
+    return [path.with_name(name) for name in nearest(path.name, meant)]
+
+
 def _only_checkpoint_in(folder: Path) -> Path:
     indexes = sorted(folder.glob(f"*{INDEX_SUFFIX}"))
-    files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
     # Safetensors first where a model is there in several formats.
     safe_indexes = [index for index in indexes if ".safetensors" in index.name]
-    safe_files = [file for file in files if file.suffix == ".safetensors"]
+    safe_files = [file for file in files if file.suffix.lower() == ".safetensors"]
     for candidates in (safe_indexes, safe_files, indexes, files):
         if len(candidates) == 1:
             return candidates[0]

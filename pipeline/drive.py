@@ -1,14 +1,19 @@
 """The main job: a catalog and options in, a results folder brought up to date."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, to_arrow
+import pyarrow.parquet as pq
+
+from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, WeightFile, from_arrow, to_arrow
+from checkpoints.errors import NotFound
+from pipeline.damage import damage_in
 from pipeline.folder import ResultsFolder
-from pipeline.identify import Identified, Unidentified, identify
+from pipeline.identify import Identified, Unidentified, identify, told_apart
 from pipeline.options import Options
 from pipeline.plan import Plan, Unit, make_plan
 from pipeline.worker import Job, Outcome, finish, new_attempt
@@ -52,20 +57,25 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A weight file that has no results, and why; `new` if it failed in this run."""
+    """A weight file that has no results, and why.
+
+    `new` if it failed in this run, `missing` if there is no such file or repository.
+    """
 
     model: str
     file: str
     error: str
     transient: bool
     new: bool
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """What became of a run: weight files computed now, there already, and failed.
 
-    `renamed` has the model keys of the catalog that results know by an exact one (a branch by its commit).
+    `renamed` has the model keys of the catalog that results know by an exact one (a branch by its commit, a path that
+    is another file there by the whole path).
     """
 
     config: str
@@ -77,8 +87,23 @@ class RunSummary:
 
 def prepare(request: RunRequest) -> tuple[Plan, tuple[Unidentified, ...]]:
     """Identify the files and plan; nothing is written to the results folder."""
-    identified = identify(request.catalog.files, request.cache)
+    identified = _identified(request)
     return _plan(request, identified), identified.unidentified
+
+
+def _identified(request: RunRequest) -> Identified:
+    """The files of the catalog, told apart from those that the results folder knows."""
+    places: dict[str, list[str]] = {}
+    for file in request.catalog.files:
+        if file.model.startswith("path:"):
+            places.setdefault(file.model, []).append(file.file)
+    known = request.folder.root / "catalog.parquet"
+    readable = known.exists() and damage_in(known, whole=True) is None
+    return told_apart(
+        identify(request.catalog.files, request.cache),
+        {model: os.path.commonpath(paths) for model, paths in places.items()},
+        from_arrow(pq.read_table(known, schema=CATALOG_SCHEMA), WeightFile) if readable else (),
+    )
 
 
 def _plan(request: RunRequest, identified: Identified) -> Plan:
@@ -92,7 +117,7 @@ def _plan(request: RunRequest, identified: Identified) -> Plan:
         finished=folder.finished() - {path.stem for path in paths},
         failed=frozenset() if request.retry_failed else folder.permanently_failed(paths),
     )
-    return replace(plan, damaged=damaged)
+    return replace(plan, damaged=damaged, notes=identified.notes)
 
 
 def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSummary:
@@ -108,7 +133,7 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
     folder.prepare()
     config = request.options.config
     job = Job(folder, request.cache, config, request.options, request.device, request.threads)
-    identified = identify(request.catalog.files, request.cache)
+    identified = _identified(request)
     plan, unidentified = _plan(request, identified), identified.unidentified
     folder.set_aside(plan.damaged)
     _save_inputs(request, identified)
@@ -130,7 +155,8 @@ def _save_inputs(request: RunRequest, identified: Identified) -> None:
     catalog, folder, renamed = request.catalog, request.folder, identified.renamed
     files = [*identified.files, *(row.file for row in identified.unidentified)]
     scores = [replace(score, model=renamed.get(score.model, score.model)) for score in catalog.scores]
-    models = (*catalog.models, *renamed.values())
+    others = {model for model in renamed if model.startswith("path:")}  # keys that are those of other models here
+    models = {*catalog.models, *renamed.values()} - others
     folder.merge("catalog", to_arrow(files, CATALOG_SCHEMA), models)
     folder.merge("scores", to_arrow(list(dict.fromkeys(scores)), SCORES_SCHEMA), models)
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -145,7 +171,8 @@ def _failure(outcome: Outcome) -> Failure:
 
 
 def _unidentified_failure(row: Unidentified) -> Failure:
-    return Failure(row.file.model, row.file.file, str(row.error), row.error.transient, new=True)
+    missing = isinstance(row.error, NotFound)
+    return Failure(row.file.model, row.file.file, str(row.error), row.error.transient, new=True, missing=missing)
 
 
 def _held_back(unit: Unit) -> Failure:

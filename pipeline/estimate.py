@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from checkpoints.parts import Part, TensorLayout, squeezed
 
 GRAM_FLOPS = 45e9
@@ -83,7 +85,8 @@ class Estimate:
         gram_flops: Operations of all Gram products.
         eigen_flops: Operations of all eigenvalues.
         largest: The stack that takes most memory, None where there is no matrix.
-        seconds: Seconds of one thread, without fetching. Tied tensors, which only their values show, are counted.
+        seconds: Seconds of one thread, without fetching. Tied tensors, which only their values show, are counted, but
+            not where the spectra are there.
     """
 
     n_tensors: int
@@ -130,4 +133,38 @@ def estimate(layouts: Sequence[TensorLayout]) -> Estimate:
         eigen_flops=sum(work.eigen_flops for work in works),
         largest=max(works, key=lambda work: (work.memory, work.gram_flops), default=None),
         seconds=sum(work.seconds for work in works),
+    )
+
+
+REFIT_COLUMNS = ("tensor", "layer", "part", "kind", "role", "reason", "n_params", "n_slices", "n_rows", "n_cols")
+"""Columns of stored spectra that an estimate needs."""
+
+
+def estimate_refit(spectra: pa.Table) -> Estimate:
+    """What there is to do where only metrics are missing: no products, no eigenvalues, a scan of each spectrum.
+
+    Args:
+        spectra: `REFIT_COLUMNS` of a file of stored spectra.
+    """
+    rows = spectra.to_pylist()
+    works = [
+        MatrixWork(
+            row["layer"] + (f".{row['part']}" if row["part"] else ""),
+            row["kind"],
+            row["n_slices"],
+            row["n_rows"],
+            row["n_cols"],
+        )
+        for row in rows
+        if row["role"] == "analyzed"
+    ]
+    return Estimate(
+        n_tensors=len({row["tensor"] for row in rows}),
+        n_params=sum(row["n_params"] for row in rows),
+        matrices=dict(Counter(work.kind for work in works)),
+        skipped=dict(Counter(row["reason"] for row in rows if row["role"] == "skipped")),
+        gram_flops=0,
+        eigen_flops=0,
+        largest=max(works, key=lambda work: (work.memory, work.gram_flops), default=None),
+        seconds=SECONDS_PER_MATRIX * len(works),
     )

@@ -1,12 +1,13 @@
 """From catalog rows to weight files of known content: paths are expanded to shards and hashed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catalogs import WeightFile, parse_model_key
-from checkpoints.errors import CheckpointError
+from catalogs.apart import tell_apart
+from checkpoints.errors import CheckpointError, NotFound
 from checkpoints.hashing import sha256_of
 from checkpoints.libraries import layout_of
 from checkpoints.remote import identify_remote
@@ -33,13 +34,15 @@ class Identified:
         files: Rows of known content: `weights_sha256` is set, `size` where it was cheap to know, and `layout`
             where the model's own architecture is known.
         unidentified: Rows for which that was not possible.
-        renamed: Model keys of the catalog that were made exact (a branch resolved to its commit), and what they are
-            now; their scores have to follow.
+        renamed: Model keys of the catalog that were made exact (a branch resolved to its commit, a path that is
+            another file in the results made absolute), and what they are now; their scores have to follow.
+        notes: Lines on what is known by another key, or has changed.
     """
 
     files: tuple[WeightFile, ...]
     unidentified: tuple[Unidentified, ...]
     renamed: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def identify(files: tuple[WeightFile, ...], cache: Path) -> Identified:
@@ -83,6 +86,26 @@ def identify(files: tuple[WeightFile, ...], cache: Path) -> Identified:
     return Identified(tuple(known.values()), tuple(unknown), renamed)
 
 
+def told_apart(identified: Identified, places: Mapping[str, str], known: Sequence[WeightFile]) -> Identified:
+    """Give models keys and names that no other model of a results folder has, as `catalogs.apart.tell_apart` does.
+
+    Args:
+        identified: What `identify` found.
+        places: Absolute paths of the `path:` models by key.
+        known: The weight files that the results folder knows.
+    """
+    lost = [row.file for row in identified.unidentified]
+    found = tell_apart([*identified.files, *lost], places, known)
+    n_files = len(identified.files)
+    pairs = zip(identified.unidentified, found.files[n_files:], strict=True)
+    return Identified(
+        found.files[:n_files],
+        tuple(replace(row, file=file) for row, file in pairs),
+        {**identified.renamed, **found.renamed},
+        found.notes,
+    )
+
+
 def _try_to_identify(file: WeightFile, cache: Path) -> list[WeightFile] | Unidentified:
     try:
         source = parse_model_key(file.model).source
@@ -91,10 +114,19 @@ def _try_to_identify(file: WeightFile, cache: Path) -> list[WeightFile] | Uniden
         found = _local(file) if source == "path" else identify_remote(file, cache)
         return [replace(each, layout=layout_of(each)) for each in found]
     except CheckpointError as error:
-        return Unidentified(file, error)
+        return Unidentified(file, _nor_here(file, error))
     except OSError as error:  # a full disk, a cache that may not be written to
         told = CheckpointError(f"{file.model}: {error.strerror or type(error).__name__}", transient=True)
         return Unidentified(file, told)
+
+
+def _nor_here(file: WeightFile, error: CheckpointError) -> CheckpointError:
+    """The error about a model of the hub, for somebody who may have meant a file: `runs/net`."""
+    key = parse_model_key(file.model)
+    if key.source != "hub" or key.revision or not (isinstance(error, NotFound) or error.transient):
+        return error
+    told = f"{error} There is no such file here either." if not Path(key.id).exists() else str(error)
+    return NotFound(told) if isinstance(error, NotFound) else CheckpointError(told, transient=True)
 
 
 def _local(file: WeightFile) -> list[WeightFile]:

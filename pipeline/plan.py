@@ -41,6 +41,7 @@ class Plan:
         finished: Units whose spectra and metrics are there already.
         held_back: Units that failed before for a reason that trying again does not mend.
         damaged: Files of results that cannot be read, and count as missing.
+        notes: Lines on models that are known by another key, or have changed.
     """
 
     files: tuple[WeightFile, ...]
@@ -48,6 +49,7 @@ class Plan:
     finished: tuple[Unit, ...]
     held_back: tuple[Unit, ...]
     damaged: tuple[Damage, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(

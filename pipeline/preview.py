@@ -65,7 +65,7 @@ def preview(files: Sequence[WeightFile], cache: Path) -> list[Preview]:
 
 
 def _look(file: WeightFile, place: Path | None, asked: "Future[_Found] | None") -> Preview:
-    size, pickle = file.size, place is not None and place.suffix in PICKLES
+    size, pickle = file.size, place is not None and place.suffix.lower() in PICKLES
     try:
         if asked is not None:
             headers, told = asked.result()

@@ -69,6 +69,8 @@ class ProgressReporter:
         self._total = len(plan.units)
         if self._lines:
             self._console.print(_planned(plan, len(unidentified)), highlight=False)
+        for note in plan.notes:
+            self._noted(note)
         for damage in plan.damaged:
             self._noted(f"{damage.path} cannot be read ({damage.error}): set aside as {damage.path.name}{SUFFIX}")
         for row in unidentified:

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from pipeline.errors import FolderError, OptionError
 from pipeline.folder import ResultsFolder
 from pipeline.options import PLAIN_SPECTRA, SPECTRA_VERSION, MetricOptions, Options, SpectrumOptions
 from pipeline.plan import Unit, make_plan
+from pipeline.records import ATTEMPTS_SCHEMA
 from pipeline.worker import Job
 
 _MOST_NAMED = 5
@@ -62,7 +63,9 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
     plan = make_plan(files, options, finished=finished, failed=())
     ready = [unit for unit in plan.units if unit.spectra_id in finished]
     missing = [unit for unit in plan.units if unit.spectra_id not in finished]
-    makes = _run_that_makes(folder, stored["catalog"], missing, spectrum)
+    hopeless = _failed_for_good(folder, spectrum, unreadable)
+    makeable = [unit for unit in missing if unit.weights_sha256 not in hopeless]
+    makes = _run_that_makes(folder, stored["catalog"], makeable, spectrum) if makeable else "all failed for good"
     if not ready and not plan.finished and not any(unit.spectra_id in unreadable for unit in missing):
         raise OptionError(f"no weight file in {folder.root} has spectra with {_described(spectrum)}: {makes}.")
     folder.set_aside(damaged)
@@ -74,6 +77,10 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
     reporter.planned(replace(plan, units=tuple(ready), damaged=damaged), ())
     failures = []
     for unit in missing:
+        if said := hopeless.get(unit.weights_sha256):
+            error = f"failed for good, so it has no spectra: {said}"
+            failures.append(Failure(unit.file.model, unit.file.file, error, transient=False, new=False))
+            continue
         damage = unit.spectra_id in unreadable
         lacks = "its spectra could not be read" if damage else f"no spectra with {_described(spectrum)}"
         failures.append(Failure(unit.file.model, unit.file.file, f"{lacks}: {makes}", transient=True, new=True))
@@ -108,7 +115,10 @@ def spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:
 def _last_planned(folder: ResultsFolder) -> Mapping[str, Any]:
     paths = sorted((folder.root / "options").glob("*.json"))
     if not paths or not (folder.root / "catalog.parquet").exists():
-        raise FolderError(f"{folder.root} holds no results to refit. `setol run --results {folder.root}` makes them.")
+        root = folder.root
+        taken = root.exists() and (not root.is_dir() or any(root.iterdir()))  # by other things, to be left alone
+        makes = "" if taken else f", or fill this one: setol run --catalog demo --results {shlex.quote(str(root))}"
+        raise FolderError(f"{root} holds no results to refit. Name a folder that `setol run` has filled{makes or '.'}")
     found: list[Mapping[str, Any]] = []
     for path in paths:
         try:
@@ -126,6 +136,20 @@ def _files(folder: ResultsFolder) -> list[WeightFile]:
     except (OSError, pa.ArrowException) as error:
         raise FolderError(f"{path} cannot be read: {error}. The same `setol run` writes it again.") from error
     return [file for file in from_arrow(table, WeightFile) if file.weights_sha256]
+
+
+def _failed_for_good(folder: ResultsFolder, spectrum: SpectrumOptions, unreadable: Collection[str]) -> dict[str, str]:
+    """What was said of the contents whose last try with these spectra failed and would fail again, by sha256."""
+    paths = (folder.root / "options").glob("*.json")
+    planned = {path.stem: json.loads(path.read_bytes()) for path in paths}
+    wanted = (spectrum.content, SPECTRA_VERSION)
+    same = {name for name, each in planned.items() if (each["spectrum"], each["spectra_version"]) == wanted}
+    logs = [path for path in (folder.root / "attempts").glob("*.parquet") if path.stem not in unreadable]
+    rows = [pq.read_table(path, schema=ATTEMPTS_SCHEMA).to_pylist()[0] for path in logs]
+    rows.sort(key=lambda row: str(row["started"]))
+    last = {row["weights_sha256"]: row for row in rows if row["config"] in same}
+    failed = {sha256: row for sha256, row in last.items() if row["outcome"] == "failed" and row["transient"] is False}
+    return {sha256: row["error"] for sha256, row in failed.items()}
 
 
 def _described(options: SpectrumOptions) -> str:

@@ -15,6 +15,7 @@ from checkpoints.base import Base
 from checkpoints.errors import CheckpointError
 from checkpoints.layout import lay_out
 from checkpoints.matrices import find_tied
+from checkpoints.open import StateDict
 from checkpoints.parts import NO_FACTS, Facts, Part, TensorLayout
 from checkpoints.tensors import Checkpoint
 from pipeline.decomposer import CoarseFloat32, Decomposer
@@ -41,7 +42,7 @@ class FileSpectra:
         precision: Number format of the decompositions: float64 after a check that float32 did not pass.
         float32_deviation: Largest error that the check of float32 found, as a share of the largest eigenvalue; None
             where nothing was checked.
-        remarks: What did not go as asked.
+        remarks: What of the file was left out, and what did not go as asked.
     """
 
     table: pa.Table
@@ -85,11 +86,11 @@ def file_spectra(
         tied = {name: original for name, original in tied.items() if base.holds_as_one(name, original)}
     own = [layout for layout in layouts if layout.header.name not in tied]
     decomposer = Decomposer(device, options.precision if base is None else "float64")
-    remarks: tuple[str, ...] = ()
+    remarks = checkpoint.remarks if isinstance(checkpoint, StateDict) else ()
     try:
         decomposed = _decomposed_rows(file, checkpoint, own, options, base, decomposer)
     except CoarseFloat32 as error:
-        remarks = (str(error),)
+        remarks = (*remarks, str(error))
         coarse, decomposer = decomposer, Decomposer(device, "float64")
         decomposer.deviation = coarse.deviation
         decomposed = _decomposed_rows(file, checkpoint, own, options, base, decomposer)

@@ -173,12 +173,14 @@ class Analysis:
     def notes(self) -> list[str]:
         """What stands below the table: tensors left out by reason, coverage, the reading."""
         from catalogs import counted
+        from setol.reasons import Reason
 
         lines = []
         skipped = self.skipped
         for (reason, sentence), rows in skipped.groupby(["reason", "sentence"], sort=False):
             entries = counted(rows["n_params"].sum(), "entry", "entries")
-            lines.append(f"skipped: {counted(len(rows), 'tensor')}, {entries}, {reason}: {sentence}")
+            formats = f" ({', '.join(sorted(set(rows['dtype'])))})" if reason == Reason.DTYPE else ""
+            lines.append(f"skipped: {counted(len(rows), 'tensor')}, {entries}, {reason}{formats}: {sentence}")
         if grouped := self._read_as_grouped():
             lines.append(grouped)
         if self._summary["n_tied"]:

@@ -59,10 +59,13 @@ def analyze(
     import torch
 
     from analysis import open_results
+    from pipeline.errors import OptionError
     from pipeline.options import Options
     from pipeline.options import preset as metric_options
     from setol_zoo.analysis_result import analysis_of
 
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads must be at least 1, got {threads}.")
     options = Options(metrics=metric_options(preset, min_evals=min_evals))
     kept = None if results is None else nullcontext(str(Path(results).absolute()))
     with (

@@ -47,7 +47,7 @@ def catalog_of_targets(targets: Sequence[str], choose: Choose = ask_on_terminal)
 
     Args:
         targets: What exists as a file or folder is a path, and so is what looks like one (`./x`, `a/b/c`, a suffix of
-            weights). Else a model key (`hub:org/name@main`, `timm:resnet50.a1_in1k`, ...), a model of the built-in
+            weights, `a/b` in a folder `a` that exists). Else a model key (`hub:org/name@main`, `timm:resnet50.a1_in1k`, ...), a model of the built-in
             catalogs by its name, `org/name` on the hub, or a bare name that timm or torchvision knows.
         choose: Asked where a name has several meanings.
 
@@ -85,6 +85,8 @@ def _catalog_of(target: str, built_in: Sequence[Catalog], choose: Choose) -> Cat
     source = _SOURCE.match(target)
     if source is None and _looks_like_a_path(target):
         return catalog_of_paths([target])
+    if source is None and _REPOSITORY.fullmatch(target) and Path(target).parent.is_dir():
+        raise CatalogError(_no_file(Path(target)))
     if source is None:
         target = _only_meaning(target, built_in, choose)
     for catalog in built_in:
@@ -98,11 +100,18 @@ def _catalog_of(target: str, built_in: Sequence[Catalog], choose: Choose) -> Cat
     return _remote(parse_model_key(target))
 
 
+def _no_file(path: Path) -> str:
+    from checkpoints.shards import nearest_files
+
+    near = ", ".join(map(str, nearest_files(path)))
+    return f"no file {path} here{f'; nearest: {near}' if near else ''}; a model of the hub would be hub:{path}"
+
+
 def _looks_like_a_path(target: str) -> bool:
     from checkpoints.open import SUFFIXES
     from checkpoints.shards import INDEX_SUFFIX
 
-    return bool(_AS_PATH.match(target)) or target.count("/") > 1 or target.endswith((*SUFFIXES, INDEX_SUFFIX))
+    return bool(_AS_PATH.match(target)) or target.count("/") > 1 or target.lower().endswith((*SUFFIXES, INDEX_SUFFIX))
 
 
 def _only_meaning(name: str, built_in: Sequence[Catalog], choose: Choose) -> str:
@@ -116,7 +125,7 @@ def _only_meaning(name: str, built_in: Sequence[Catalog], choose: Choose) -> str
     if not meanings:
         known = [file.name for catalog in built_in for file in catalog.files]
         told = unknown_name("model", name, [*known, *(each for names in library_names().values() for each in names)])
-        raise CatalogError(f"no file or folder {name!r} here, and {told}")
+        raise CatalogError(f"no file or folder {name!r} here, and {told}; a model of the hub is written org/name")
     if len(meanings) == 1:
         return meanings[0]
     chosen = choose(name, meanings)

@@ -1,5 +1,6 @@
 -- failures: weight files without metrics whose last try failed. (Layers without a fit are in `layers`, by status.)
 -- Grain: one row a model and weight file.
+--   A file that could not be had, or has no spectra, counts the tries of all configurations with the same spectra.
 --   started: when the last try began, ISO 8601, UTC; tries: how many there were
 --   transient: whether the same command may succeed later
 CREATE VIEW failures AS
@@ -15,7 +16,7 @@ SELECT
     max(attempts.started) AS started,
     count(*) AS tries
 FROM stored.catalog AS catalog
-JOIN stored.attempts AS attempts
+JOIN stored.tries AS attempts
     -- A file of unknown content is known by its place.
     ON coalesce(
         attempts.weights_sha256 = catalog.weights_sha256,

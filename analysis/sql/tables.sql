@@ -1,5 +1,6 @@
 -- The stored columns as they are on disk, one table a kind of file; the views are made of these.
--- stored.catalog and stored.scores are made from the schemas of the package `catalogs`.
+-- stored.catalog and stored.scores are made from the schemas of the package `catalogs`; stored.tries is like
+-- stored.attempts, with those of other configurations that say something about the chosen one too.
 
 CREATE SCHEMA stored;
 

@@ -1,6 +1,7 @@
 """The `setol run` that finishes a results folder, told from what lies in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
 MOST_NAMED = 5
 """Models that are named in a command; for more, their catalog is."""
 
+_GO_ON = """
+SELECT model FROM stored.catalog AS planned
+WHERE (weights_sha256 IS NULL OR weights_sha256 NOT IN (FROM stored.done)) AND NOT EXISTS (
+    FROM failures WHERE failures.model = planned.model AND failures.file = planned.file AND NOT failures.transient
+)
+GROUP BY model ORDER BY min(rowid)
+"""
+_FAILED_FOR_GOOD = "SELECT model FROM models WHERE model IN (SELECT model FROM failures WHERE NOT transient)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """Options as `setol run` takes them, those (name and value) that it does not, and whether they are all."""
+
+    words: list[Any]
+    untypable: list[str]
+    reached: bool
+
 
 def command_again(opened: "Results", results: Path) -> list[Any] | None:
     """The words behind `setol` that take a results folder up where it was left.
@@ -22,17 +41,36 @@ def command_again(opened: "Results", results: Path) -> list[Any] | None:
 
     Returns:
         A built-in catalog by its name; else the models by their keys; where they are too many, the catalog of one's own
-        as `CATALOG`, for the folder has its name and not its path. None where no file can be read again: the models
-        were in memory.
+        as `CATALOG`, for the folder has its name and not its path. None where nothing is left that could succeed, or
+        no file can be read again: the models were in memory.
     """
-    models = [row["model"] for row in opened.rows("SELECT model FROM models WHERE status <> 'done'")]
-    models = [model for model in models if not model.startswith("memory:")]
-    if not models:
+    return _command(opened, [row["model"] for row in opened.rows(_GO_ON)], results)
+
+
+def command_once_mended(opened: "Results", results: Path) -> list[Any] | None:
+    """The same for the models that failed for good, to be typed when their files are others."""
+    return _command(opened, failed_for_good(opened), results, ["--retry-failed"])
+
+
+def failed_for_good(opened: "Results") -> list[str]:
+    """The models with a weight file whose last try failed for a reason that trying again does not mend."""
+    return [row["model"] for row in opened.rows(_FAILED_FOR_GOOD)]
+
+
+def what_cannot_be_typed(opened: "Results") -> str | None:
+    """Why `setol run` cannot come to the configuration of some results, where that is so."""
+    typed = _typed(opened.configuration.options)
+    if typed.untypable:
+        return f"no option of `setol run` sets {', '.join(typed.untypable)}"
+    return None if typed.reached else "it was made by another version of setol-zoo"
+
+
+def _command(opened: "Results", models: list[str], results: Path, retry: Sequence[str] = ()) -> list[Any] | None:
+    on_disk = [model for model in models if not model.startswith("memory:")]
+    if not on_disk:
         return None
-    asked = _asked(models, opened.configuration.catalog)
-    failed_for_good = opened.rows("FROM failures WHERE NOT transient AND weights_sha256 IS NOT NULL")
-    retry = ["--retry-failed"] * any(row["model"] in models for row in failed_for_good)
-    return ["run", *asked, *_options(opened.configuration.options), *retry, "--results", results]
+    asked = _asked(on_disk, opened.configuration.catalog)
+    return ["run", *asked, *_typed(opened.configuration.options).words, *retry, "--results", results]
 
 
 def _asked(models: list[str], catalog: str) -> list[str]:
@@ -43,20 +81,26 @@ def _asked(models: list[str], catalog: str) -> list[str]:
     return models if len(models) <= MOST_NAMED else ["--catalog", "CATALOG"]
 
 
-def _options(options: Mapping[str, Any]) -> list[Any]:
-    """The options by which `setol run` comes to the content of an options file."""
-    from pipeline.options import PRESETS, SpectrumOptions
+def _typed(options: Mapping[str, Any]) -> _Typed:
+    """The content of an options file as options of `setol run`: the preset by which it takes the fewest."""
+    from catalogs.identity import config_id
+    from pipeline.options import PLAIN_SPECTRA, PRESETS, Options, SpectrumOptions, preset
 
-    def changed(name: str) -> dict[str, Any]:
-        metrics = options["metrics"].items()
-        return {option: value for option, value in metrics if value != getattr(PRESETS[name], option, value)}
-
-    fitting = [name for name in PRESETS if changed(name).keys() <= set(METRIC_OPTIONS)]
-    base = min(fitting, key=lambda name: len(changed(name)), default="default")
+    metrics = {name: _different(options["metrics"], PRESETS[name]) for name in PRESETS}
+    base = min(metrics, key=lambda name: (len(metrics[name].keys() - set(METRIC_OPTIONS)), len(metrics[name])))
+    spectrum = _different(options["spectrum"], PLAIN_SPECTRA)
+    chosen = {name: value for name, value in metrics[base].items() if name in METRIC_OPTIONS}
+    stored = {name: value for name, value in spectrum.items() if name in SPECTRUM_OPTIONS}
     words: list[Any] = [] if base == "default" else ["--preset", base]
-    plain = SpectrumOptions()
-    stored = {name: value for name, value in options["spectrum"].items() if value != getattr(plain, name, value)}
-    for name, value in {**changed(base), **stored}.items():
-        if name in (*METRIC_OPTIONS, *SPECTRUM_OPTIONS):
-            words += [f"--{name.replace('_', '-')}"] + [value] * (value is not True)
-    return words
+    for name, value in {**chosen, **stored}.items():
+        flag = name.replace("_", "-")
+        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", value]
+    untypable = [each for each in metrics[base].items() if each[0] not in chosen]
+    untypable += [(f"{name} of spectra", value) for name, value in spectrum.items() if name not in stored]
+    reached = Options(SpectrumOptions(**stored), preset(base, **chosen)).config == config_id(options)
+    return _Typed(words, [f"{name} {value}" for name, value in untypable], reached)
+
+
+def _different(stored: Mapping[str, Any], plain: object) -> dict[str, Any]:
+    """The stored options that are not those of a preset; what this version does not know among them."""
+    return {name: value for name, value in stored.items() if not hasattr(plain, name) or value != getattr(plain, name)}

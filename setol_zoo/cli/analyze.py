@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, reports_user_errors, shown_path
+from setol_zoo.cli.common import SOME_FAILED, WrongCall, json_option, next_command, reports_user_errors, shown_path
 from setol_zoo.cli.completion import complete_model
-from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
+from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options, typed
 
 if TYPE_CHECKING:
     from analysis.results import Results
@@ -21,6 +21,9 @@ FORMATS = ("png", "svg")
 
 VIEWS = ("models", "layers", "model_metrics", "skipped", "failures")
 """What --json prints."""
+
+OWN_OPTIONS = ("base", "device", "rows", "results", "plot", "form", "as_json")
+"""What is not repeated in the next command."""
 
 DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat", "evals", "erg_delta", "M", "N")
 """Columns in the order in which they give way on a narrow terminal."""
@@ -57,25 +60,25 @@ def command(
     """Analyze MODELS: weight files, folders with one model, or models of the built-in catalogs (see `setol catalog`).
 
     Prints a line for every matrix, a reading of them, and what was skipped and why. Exit status: 0 all done,
-    1 some models failed, 2 the call was wrong.
+    1 some models failed, 2 the call was wrong, or none of the models exists.
     """
     from pipeline.options import Options, SpectrumOptions, preset
     from setol_zoo.cli.tables import print_json
     from setol_zoo.targets import catalog_of_targets
 
-    typed = _typed({"preset": preset_name} if preset_name != "default" else {}, options_given)
     metrics, spectrum = chosen(options_given, METRIC_OPTIONS), chosen(options_given, SPECTRUM_OPTIONS)
     options = Options(SpectrumOptions(**spectrum), preset(preset_name, **metrics))
     with tempfile.TemporaryDirectory(prefix="setol-") as scratch:
         folder = results.absolute() if results else Path(scratch)
         if base is None:
             catalog = catalog_of_targets(models)
+            _say_what_is_far(catalog)
             opened, summary = _compute(catalog, folder, options, device)
             asked = {summary.renamed.get(model, model) for model in catalog.models}  # the folder may hold others
-            failed = bool(summary.failures)
+            failures = summary.failures
         else:
             opened, asked = _subtract(models, base, folder, options, device)
-            failed = False
+            failures = ()
         found = _views(opened, asked)
         shown = [row["model"] for row in found["models"] if row["status"] != "failed"]
         drawn = [path for model in shown for path in _draw(opened, model, plot, form, rows)] if plot else []
@@ -86,24 +89,26 @@ def command(
                 _print_model(opened, model, rows)
             if plot and shown:
                 _print_drawn(found["layers"], drawn, plot)
-    if failed:
-        raise SystemExit(SOME_FAILED)
-    if base is not None and not as_json:
+    if failures:
+        nothing_named = not shown and all(failure.missing for failure in failures)
+        raise SystemExit(WrongCall.exit_code if nothing_named else SOME_FAILED)
+    if as_json:
+        return
+    if not any(row["n_analyzed"] for row in found["models"]):
+        click.echo("nothing to analyze: no weight matrix that can be decomposed")
+    elif base is not None:
         next_command("distance", models[0], base)
-    elif not as_json:
-        next_command("run", *models, *typed, "--results", results or "results")
+    else:
+        words = typed(click.get_current_context(), leave_out=OWN_OPTIONS)
+        next_command("run", *models, *words, "--results", results or "results")
 
 
-def _typed(*options: dict[str, Any]) -> list[object]:
-    """The options as they were typed, for the next command."""
-    typed: list[object] = []
-    for name, value in {name: value for group in options for name, value in group.items()}.items():
-        flag = f"--{name.replace('_', '-')}"
-        if value is True:
-            typed.append(flag)
-        elif value is not None and value is not False:
-            typed += [flag, value]
-    return typed
+def _say_what_is_far(catalog: "Catalog") -> None:
+    """Say what is looked for where that can take a while."""
+    for model in catalog.models:
+        source, _, name = model.partition(":")
+        if source in ("hub", "timm"):
+            click.echo(f"looking for {name if source == 'hub' else model} on the hub", err=True)
 
 
 def _compute(catalog: "Catalog", folder: Path, options: "Options", device: str) -> "tuple[Results, RunSummary]":

@@ -1,12 +1,15 @@
 """What the commands share: options, errors and exit status, the last line."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from analysis.results import Results
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,6 +75,18 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def config_words(opened: "Results") -> list[str]:
+    """`--config NAME`, where a command without it would show another configuration than the open one."""
+    from analysis.configurations import choose
+
+    return [] if choose(opened.configs, None).name == opened.config else ["--config", opened.config]
+
+
+def typed_command(words: Iterable[Any]) -> str:
+    """A command as a shell takes it; `words` are those behind `setol`."""
+    return shlex.join(["setol", *map(str, words)])
+
+
 def next_command(*words: Any) -> None:
-    """Print the command to type next, as a shell takes it: always the last line."""
-    click.echo("next: " + click.style(shlex.join(["setol", *map(str, words)]), bold=True))
+    """Print the command to type next: always the last line."""
+    click.echo("next: " + click.style(typed_command(words), bold=True))

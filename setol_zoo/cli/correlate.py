@@ -8,7 +8,14 @@ from pathlib import Path
 
 import click
 
-from setol_zoo.cli.common import config_option, json_option, next_command, reports_user_errors, results_option
+from setol_zoo.cli.common import (
+    config_option,
+    config_words,
+    json_option,
+    next_command,
+    reports_user_errors,
+    results_option,
+)
 
 SHOWN = ("dataset", "score_metric", "family", "metric", "n", "kendall_tau", "kendall_p", "r_squared", "verdict")
 """Columns of the printed table; --json has all."""
@@ -32,7 +39,8 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
     from catalogs import counted
     from setol_zoo.cli.tables import print_json, print_table
 
-    correlations = correlate(open_results([results], config))
+    opened = open_results([results], config)
+    correlations = correlate(opened)
     found = [asdict(row) for row in correlations]
     if as_json:
         print_json(found)
@@ -48,4 +56,4 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
         click.echo(f"too few to judge: {family}, {counted(n, 'model')} on {counted(count, 'data set')}")
     if not found:
         click.echo("no scored models in these results: give the catalog a scores.csv")
-    next_command("report", "--results", results)
+    next_command("report", "--results", results, *config_words(opened))

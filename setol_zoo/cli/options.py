@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from setol_zoo.cli.completion import complete_preset
 
@@ -71,3 +72,27 @@ def chosen(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Take the options of some names out of those a command got; without those that were not given."""
     taken = {name: options.pop(name) for name in names}
     return {name: value for name, value in taken.items() if value is not None}
+
+
+def typed(context: click.Context, leave_out: tuple[str, ...] = ()) -> list[object]:
+    """The options of a command as they were typed, for the next command.
+
+    Args:
+        context: Of the command.
+        leave_out: Names of options that the next command has not, or that are put behind it.
+    """
+    words: list[object] = []
+    for option in context.command.params:
+        name = option.name or ""
+        if not isinstance(option, click.Option) or name in leave_out:
+            continue
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if value is True:
+            words.append(option.opts[0])
+        elif value is False:
+            words += option.secondary_opts[:1]
+        else:
+            words += [option.opts[0], value]
+    return words

@@ -11,6 +11,7 @@ import click
 
 from setol_zoo.cli.common import (
     SOME_FAILED,
+    config_words,
     json_option,
     next_command,
     reports_user_errors,
@@ -42,6 +43,7 @@ def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **
 
     Exit status: 0 all done, 1 some models have no such spectra, 2 the call was wrong, 130 interrupted.
     """
+    from analysis.results import open_results
     from catalogs import counted
     from pipeline.folder import ResultsFolder
     from pipeline.options import SpectrumOptions, preset
@@ -59,14 +61,16 @@ def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **
     if as_json:
         print_json(asdict(summary))
     else:
-        print_models(request.folder.root, config=summary.config)
+        opened = open_results(request.folder.root, summary.config)
+        print_models(opened)
         for error, models in _by_error(summary.failures).items():
             click.secho(f"{', '.join(models[:MOST_NAMED])}{', ...' * (len(models) > MOST_NAMED)}: {error}", fg="red")
         click.echo(
             f"configuration {summary.config}: {counted(summary.computed, 'weight file')} computed, "
             f"{summary.reused} there already, {len(summary.failures)} without spectra or failed"
         )
-        next_command("status" if summary.failures else "report", "--results", shown_path(request.folder.root))
+        place = shown_path(request.folder.root)
+        next_command("status" if summary.failures else "report", "--results", place, *config_words(opened))
     if summary.failures:
         raise SystemExit(SOME_FAILED)
 

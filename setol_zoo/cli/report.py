@@ -4,13 +4,24 @@ from pathlib import Path
 
 import click
 
-from setol_zoo.cli.common import config_option, json_option, next_command, reports_user_errors, results_option
+from setol_zoo.cli.common import (
+    config_option,
+    config_words,
+    json_option,
+    next_command,
+    reports_user_errors,
+    results_option,
+)
 
 
 @click.command("report", short_help="Write one HTML file about the results.")
 @results_option
 @config_option
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="By default report.html in the folder.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="By default report.html in the folder; with --config, report-CONFIG.html.",
+)
 @json_option
 @reports_user_errors
 def command(results: Path, config: str | None, output: Path | None, as_json: bool) -> None:
@@ -19,10 +30,11 @@ def command(results: Path, config: str | None, output: Path | None, as_json: boo
     from analysis.results import open_results
     from setol_zoo.cli.tables import print_json
 
-    path = output or results / "report.html"
-    write_report(open_results([results], config), path)
+    opened = open_results([results], config)
+    path = output or results / (f"report-{opened.config}.html" if config else "report.html")
+    write_report(opened, path)
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:
         click.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser")
-        next_command("correlate", "--results", results)
+        next_command("correlate", "--results", results, *config_words(opened))

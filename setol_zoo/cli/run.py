@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, shown_path
+from setol_zoo.cli.common import SOME_FAILED, config_words, json_option, next_command, shown_path
 from setol_zoo.cli.request import takes_request
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def command(
 
     Exit status: 0 all done, 1 some models failed, 2 the call was wrong, 130 interrupted.
     """
+    from analysis.results import open_results
     from catalogs import counted
     from pipeline.cluster import run_on_ray
     from pipeline.device import require_device
@@ -75,9 +76,10 @@ def command(
     if as_json:
         print_json(asdict(summary))
     else:
-        print_models(request.folder.root, config=summary.config)
+        opened = open_results(request.folder.root, summary.config)
+        print_models(opened)
         models, computed = counted(len(request.catalog.models), "model"), counted(summary.computed, "weight file")
         click.echo(f"{models}: {computed} computed, {summary.reused} there already, {len(summary.failures)} failed")
-        next_command("status" if summary.failures else "report", "--results", results)
+        next_command("status" if summary.failures else "report", "--results", results, *config_words(opened))
     if summary.failures:
         raise SystemExit(SOME_FAILED)

@@ -1,17 +1,23 @@
 """`setol status`: what a results folder holds."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from setol_zoo.cli.common import (
     SOME_FAILED,
     config_option,
+    config_words,
     json_option,
     next_command,
     reports_user_errors,
     results_option,
+    typed_command,
 )
+
+if TYPE_CHECKING:
+    from analysis.results import Results
 
 MODELS = """
 SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
@@ -35,7 +41,7 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
     """
     from analysis.results import open_results
     from catalogs import counted
-    from setol_zoo.cli.again import command_again
+    from setol_zoo.cli.again import command_again, command_once_mended, failed_for_good, what_cannot_be_typed
     from setol_zoo.cli.tables import print_json
 
     opened = open_results([results], config)
@@ -45,25 +51,28 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
         models, failures = opened.sql("SELECT * FROM models"), opened.sql("SELECT * FROM failures")
         print_json({"config": opened.config, "models": models.to_pylist(), "failures": failures.to_pylist()})
     else:
-        print_models(results, config)
+        print_models(opened)
         for failure in opened.sql(FAILURES).to_pylist():
             click.secho(f"{failure['model']}: {failure['error']}", fg="red")
-        again = command_again(opened, results) if unfinished else None
+        again = command_again(opened, results)
         if unfinished:
-            click.echo(
-                f"not finished: {counted(len(unfinished), 'model')} of {len(statuses)}; the next command goes on"
-            )
-        next_command(*(again or ["report", "--results", results]))
+            goes_on = "; the next command goes on" if again else ""
+            click.echo(f"not finished: {counted(len(unfinished), 'model')} of {len(statuses)}{goes_on}")
+        if failed := failed_for_good(opened):
+            mended = command_once_mended(opened, results)
+            told = f"; once the files are mended: {typed_command(mended)}" if mended else ""
+            click.echo(f"failed for good: {counted(len(failed), 'model')}{told}")
+        if again and (why := what_cannot_be_typed(opened)):
+            click.echo(f"configuration {opened.config}: {why}; the next command starts another one")
+        next_command(*(again or ["report", "--results", results, *config_words(opened)]))
     if unfinished:
         raise SystemExit(SOME_FAILED)
 
 
-def print_models(results: Path, config: str | None) -> None:
-    """Print a line for every model of a results folder."""
-    from analysis.results import open_results
+def print_models(opened: "Results") -> None:
+    """Print a line for every model of opened results."""
     from setol_zoo.cli.tables import print_table
 
-    opened = open_results([results], config)
     print_table(opened.sql(MODELS), limit=SHOWN)
     others = len(opened.configs) - 1
     if others:

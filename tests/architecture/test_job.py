@@ -175,10 +175,10 @@ def test_planning_groups_by_content():
     assert len(plan.files) == 2
 
 
-def test_an_adapter_alone_fails_with_what_to_do(tmp_path):
+def test_an_adapter_without_a_pair_fails_with_what_to_do(tmp_path):
     path = tmp_path / "adapter_model.safetensors"
     stem = "base_model.model.layers.0.q_proj"
-    save_file({f"{stem}.lora_A.weight": torch.ones(4, 60), f"{stem}.lora_B.weight": torch.ones(60, 4)}, path)
+    save_file({f"{stem}.lora_A.weight": torch.ones(4, 60), f"{stem}.lora_B.weight": torch.ones(60, 5)}, path)
     (failure,) = run_here(catalog_of_paths([str(path)]), tmp_path / "r").failures
-    assert "an adapter without its base: 2 factors" in failure.error
+    assert "an adapter of which nothing can be analyzed: 2 factors" in failure.error
     assert not failure.transient

@@ -328,3 +328,66 @@ def test_a_checkpoint_that_holds_itself_ends(tmp_path):
     torch.save(content, tmp_path / "m.pt")
     with pytest.raises(CheckpointError, match=r"no tensors in m.pt"):
         open_checkpoint(tmp_path / "m.pt")
+
+
+def test_of_several_state_dicts_the_models_is_taken_and_the_others_are_named(tmp_path):
+    content = {"ema": tensors(), "model": {**tensors(), "extra": torch.ones(2)}, "queue": torch.ones(3, 2), "epoch": 3}
+    torch.save(content, tmp_path / "m.pt")
+    checkpoint = open_checkpoint(tmp_path / "m.pt")
+    assert_holds(checkpoint, content["model"])
+    assert checkpoint.remarks == ("the tensors under 'model' are analyzed; left out: ema, queue",)
+
+
+def test_the_only_key_with_matrices_is_the_model(tmp_path):
+    content = {"ema": tensors(), "acc": torch.tensor(0.5), "step": torch.arange(3), "names": {"a": 1}}
+    torch.save(content, tmp_path / "m.pt")
+    checkpoint = open_checkpoint(tmp_path / "m.pt")
+    assert_holds(checkpoint, tensors())
+    assert checkpoint.remarks == ()
+
+
+def test_matrices_at_the_top_are_the_model(tmp_path):
+    torch.save({**tensors(), "ema": tensors()}, tmp_path / "m.pt")
+    checkpoint = open_checkpoint(tmp_path / "m.pt")
+    assert_holds(checkpoint, tensors())
+    assert checkpoint.remarks == ("the tensors at the top are analyzed; left out: ema",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"gen": tensors(), "disc": tensors(), "acc": torch.tensor(0.5)},
+        {"model": {"gen": tensors(), "disc": tensors()}, "acc": torch.tensor(0.5)},
+    ],
+    ids=["top", "under a wrapper"],
+)
+def test_one_of_several_state_dicts_is_not_guessed(tmp_path, content):
+    torch.save(content, tmp_path / "m.pt")
+    with pytest.raises(
+        CheckpointError, match=r"m\.pt holds several state dicts, .*the model: gen, disc\. Save the one"
+    ):
+        open_checkpoint(tmp_path / "m.pt")
+
+
+def test_moments_of_an_optimizer_do_not_hide_the_model(tmp_path):
+    content = {"optimizer": {"exp_avg": tensors(), "exp_avg_sq": tensors()}, "model": tensors()}
+    torch.save(content, tmp_path / "m.pt")
+    checkpoint = open_checkpoint(tmp_path / "m.pt")
+    assert_holds(checkpoint, tensors())
+    assert checkpoint.remarks == ("the tensors under 'model' are analyzed; left out: optimizer",)
+
+
+@pytest.mark.parametrize("name", ["M.SAFETENSORS", "m.Pt"])
+def test_suffixes_in_capitals(tmp_path, name):
+    if name.endswith("S"):
+        save_file(tensors(), tmp_path / name)
+    else:
+        torch.save(tensors(), tmp_path / name)
+    assert_holds(open_checkpoint(tmp_path / name), tensors())
+
+
+@pytest.mark.parametrize("name", ["m.safetensors", "m.pt"])
+def test_a_web_page_in_the_place_of_a_file(tmp_path, name):
+    (tmp_path / name).write_text("\n<!DOCTYPE html>\n<html>Not found</html>")
+    with pytest.raises(CheckpointError, match=rf"damaged .* {name}: it starts with '<!DOCTYPE html>', so it is a web"):
+        open_checkpoint(tmp_path / name)

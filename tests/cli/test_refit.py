@@ -95,7 +95,7 @@ def test_models_that_lack_spectra_are_named_with_the_command(results):
     assert told.startswith("path:")
     assert f"made by `setol run path:{told.partition(':')[2].partition(':')[0]} --permutations 1 --results" in told
     assert "3 weight files computed, 0 there already, 1 without spectra or failed" in run.stdout
-    assert run.stdout.splitlines()[-1] == f"next: setol status --results {results}"
+    assert run.stdout.splitlines()[-1].startswith(f"next: setol status --results {results}")
     status = setol("status", "--results", results, "--config", run.stdout.split("configuration ")[1][:12])
     assert status.stdout.splitlines()[-1].endswith(f"--detail full --permutations 1 --results {results}")
 
@@ -110,7 +110,8 @@ def test_a_folder_without_results(tmp_path, make):
     before = sorted(tmp_path.rglob("*"))
     run = setol("refit", "--results", folder)
     assert run.exit_code == 2
-    assert f"{folder} holds no results to refit. `setol run --results {folder}` makes them." in run.stderr
+    assert f"{folder} holds no results to refit. " in run.stderr
+    assert f"--results {folder}" in run.stderr
     assert sorted(tmp_path.rglob("*")) == before
 
 
