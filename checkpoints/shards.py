@@ -46,11 +46,12 @@ def nearest_files(path: Path) -> list[Path]:
     except OSError:
         return []
     meant = [
-        entry.name
+        entry
         for entry in entries
         if entry.suffix.lower() in SUFFIXES or entry.name.endswith(INDEX_SUFFIX) or entry.is_dir()
     ]
-    return [path.with_name(name) for name in nearest(path.name, meant)]
+    near = nearest(path.stem, [entry.stem for entry in meant])  # suffixes alone make names alike
+    return [path.with_name(entry.name) for stem in near for entry in meant if entry.stem == stem]
 
 
 def _only_checkpoint_in(folder: Path) -> Path:

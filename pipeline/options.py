@@ -1,7 +1,7 @@
 """What may be chosen: how spectra are made, and how metrics are computed from them."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from catalogs import unknown_name
@@ -177,3 +177,23 @@ def preset(name: str, **chosen: Any) -> MetricOptions:
     """
     _check_name("preset", name, PRESETS)
     return replace(PRESETS[name], **{option: value for option, value in chosen.items() if value is not None})
+
+
+def options_of(preset_name: str, **chosen: Any) -> Options:
+    """A configuration from a preset and what was chosen otherwise, about spectra and about metrics.
+
+    Args:
+        preset_name: One of `PRESETS`.
+        chosen: Fields of `SpectrumOptions` and `MetricOptions` (`seed` is one of both); None leaves the default.
+
+    Raises:
+        OptionError: There is no such preset or option, or an option is out of range.
+    """
+    spectrum, metrics = ({each.name for each in fields(record)} for record in (SpectrumOptions, MetricOptions))
+    for name in chosen:
+        _check_name("option", name, sorted(spectrum | metrics))
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return Options(
+        SpectrumOptions(**{name: value for name, value in given.items() if name in spectrum}),
+        preset(preset_name, **{name: value for name, value in given.items() if name in metrics}),
+    )

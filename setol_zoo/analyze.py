@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from setol_zoo.opened_model import AnyModel, OpenedModel, ask_nobody, device_for, open_model
 
@@ -26,7 +26,7 @@ def analyze(
     device: str | None = None,
     threads: int | None = None,
     results: str | Path | None = None,
-    min_evals: int | None = None,
+    **options: Any,
 ) -> "Analysis":
     """Spectra and metrics of every weight matrix of one model.
 
@@ -36,13 +36,15 @@ def analyze(
             is read where it is and left as it is.
         base: What is subtracted from the weights, tensor by tensor under the same names, in any of these forms: the
             analysis is that of what training changed. Tensors that the base has not, or in another shape, are skipped.
-        preset: Metric options by name: `default` or `weightwatcher`.
+        preset: Metric options by name: `default`, `weightwatcher` or `natcomm2021`.
         device: torch device of the decompositions. By default where the weights are, or, for files, the GPU if
             there is one.
         threads: Threads of the numerical libraries, by default as many as torch is set to. Results are the same to
             the last bit for the same device and number of threads.
         results: Results folder to keep everything in, as `setol run` would; by default nothing is kept on disk.
-        min_evals: Fewest eigenvalues for a tail fit; overrides the preset.
+        options: What `setol analyze` takes besides, by the same names: `min_evals`, `kernel_factor`, `detail`,
+            `fingers`, `bulk`, `bootstrap`, which override the preset; `permutations`, `vectors`, `windows`,
+            `precision`.
 
     Returns:
         The analysis. Layers that could not be analyzed are rows with a reason.
@@ -60,25 +62,24 @@ def analyze(
 
     from analysis import open_results
     from pipeline.errors import OptionError
-    from pipeline.options import Options
-    from pipeline.options import preset as metric_options
+    from pipeline.options import options_of
     from setol_zoo.analysis_result import analysis_of
 
     if threads is not None and threads < 1:
         raise OptionError(f"threads must be at least 1, got {threads}.")
-    options = Options(metrics=metric_options(preset, min_evals=min_evals))
+    configuration = options_of(preset, **options)
     kept = None if results is None else nullcontext(str(Path(results).absolute()))
     with (
         kept or TemporaryDirectory(prefix="setol-") as folder,
         with_threads(threads or torch.get_num_threads()) as count,
     ):
         if base is not None:
-            key = analyze_difference(model, base, Path(folder), options, device=device, threads=count)
+            key = analyze_difference(model, base, Path(folder), configuration, device=device, threads=count)
         elif isinstance(model, str | Path):
-            key = _analyze_file(model, Path(folder), options, device or "auto", count)
+            key = _analyze_file(model, Path(folder), configuration, device or "auto", count)
         else:
-            key = _analyze_opened(open_model(model), None, Path(folder), options, device, count)
-        return analysis_of(open_results(folder, options.config), key)
+            key = _analyze_opened(open_model(model), None, Path(folder), configuration, device, count)
+        return analysis_of(open_results(folder, configuration.config), key)
 
 
 def analyze_catalog(

@@ -96,9 +96,14 @@ def _caveats(layers: Sequence[FittedLayer]) -> list[str]:
     short = sum(layer.n_tail < SHORT_TAIL for layer in layers)
     loose = sum(layer.d_ks > LOOSE_FIT for layer in layers)
     told = {
-        f"{random} of {n} {'has' if random == 1 else 'have'} no eigenvalue beyond the edge of a random matrix (Marchenko-Pastur), so "
+        f"{random} of {n} {_has(random)} no eigenvalue beyond the edge of a random matrix (Marchenko-Pastur), so "
         f"{'its' if random == 1 else 'their'} alpha is no sign of training": random,
-        f"{short} of {counted(n, 'tail')} {'has' if short == 1 else 'have'} fewer than {SHORT_TAIL} eigenvalues, too few for a reliable alpha": short,
-        f"{loose} of {n} {'has' if loose == 1 else 'have'} D above {LOOSE_FIT}, a poor fit": loose,
+        f"{short} of {counted(n, 'tail')} {_has(short)} fewer than {SHORT_TAIL} eigenvalues, too few for a reliable "
+        "alpha": short,
+        f"{loose} of {n} {_has(loose)} D above {LOOSE_FIT}, a poor fit": loose,
     }
     return [caveat for caveat, count in told.items() if count >= WORTH_SAYING * n]
+
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"

@@ -47,8 +47,9 @@ def catalog_of_targets(targets: Sequence[str], choose: Choose = ask_on_terminal)
 
     Args:
         targets: What exists as a file or folder is a path, and so is what looks like one (`./x`, `a/b/c`, a suffix of
-            weights, `a/b` in a folder `a` that exists). Else a model key (`hub:org/name@main`, `timm:resnet50.a1_in1k`, ...), a model of the built-in
-            catalogs by its name, `org/name` on the hub, or a bare name that timm or torchvision knows.
+            weights). Else a model key (`hub:org/name@main`, `timm:resnet50.a1_in1k`, ...), a model of the built-in
+            catalogs by its name, `org/name` on the hub where no folder `org` is here, or a bare name that timm or
+            torchvision knows.
         choose: Asked where a name has several meanings.
 
     Returns:

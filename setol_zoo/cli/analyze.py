@@ -62,12 +62,12 @@ def command(
     Prints a line for every matrix, a reading of them, and what was skipped and why. Exit status: 0 all done,
     1 some models failed, 2 the call was wrong, or none of the models exists.
     """
-    from pipeline.options import Options, SpectrumOptions, preset
+    from pipeline.options import options_of
     from setol_zoo.cli.tables import print_json
     from setol_zoo.targets import catalog_of_targets
 
     metrics, spectrum = chosen(options_given, METRIC_OPTIONS), chosen(options_given, SPECTRUM_OPTIONS)
-    options = Options(SpectrumOptions(**spectrum), preset(preset_name, **metrics))
+    options = options_of(preset_name, **metrics, **spectrum)
     with tempfile.TemporaryDirectory(prefix="setol-") as scratch:
         folder = results.absolute() if results else Path(scratch)
         if base is None:

@@ -67,7 +67,7 @@ def _request(
     from checkpoints.fetch import cache_directory
     from pipeline.drive import RunRequest
     from pipeline.folder import ResultsFolder
-    from pipeline.options import Options, SpectrumOptions, preset
+    from pipeline.options import options_of
     from setol_zoo.targets import catalog_of_targets
 
     catalog = load_catalog(catalog_name) if catalog_name else catalog_of_targets(models)
@@ -75,5 +75,5 @@ def _request(
         catalog = catalog.select(models)
     if limit:
         catalog = catalog.limit(limit)
-    options = Options(SpectrumOptions(**spectrum), preset(preset_name, **metrics))
+    options = options_of(preset_name, **metrics, **spectrum)
     return RunRequest(catalog, ResultsFolder(results.absolute()), cache_directory(), options, retry_failed=retry_failed)

@@ -172,6 +172,8 @@ def test_files_of_other_frameworks_are_refused_with_advice(name, advice, tmp_pat
 def test_wrong_options_are_refused(tmp_path):
     with pytest.raises(OptionError, match="unknown preset 'weightwacher'; nearest: weightwatcher"):
         zoo.analyze(nn.Linear(4, 4), preset="weightwacher")
+    with pytest.raises(OptionError, match="threads must be at least 1, got 0"):
+        zoo.analyze({"fc.weight": torch.ones(3, 2)}, threads=0)
     with pytest.raises(OptionError, match="min_evals must be at least 2"):
         zoo.analyze(nn.Linear(4, 4), min_evals=1)
     with pytest.raises(CatalogError, match="resnet20"):

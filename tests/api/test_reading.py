@@ -35,7 +35,7 @@ def test_random_matrices_are_not_called_well_trained_without_a_but(scale):
 def test_random_kernels_are_seen_too():
     generator = torch.Generator().manual_seed(2)
     told = zoo.analyze({"conv.weight": torch.randn(64, 32, 3, 3, generator=generator)}).reading
-    assert "1 of 1 have no eigenvalue beyond the edge of a random matrix" in told
+    assert "1 of 1 has no eigenvalue beyond the edge of a random matrix" in told
 
 
 def test_one_spike_is_enough_to_be_unlike_a_random_matrix():

@@ -51,7 +51,9 @@ _FACTORS = {"A": (4, 60), "B": (60, 5)}
         ("zero.safetensors", 1, "zero.safetensors"),
         ("zero.pt", 1, "zero.pt"),
         ("whole.pt", 1, "refused whole.pt: unpickling it would run torch.nn.modules.linear.Linear"),
-        ("none.safetensors", 1, "no such file"),
+        ("none.safetensors", 2, "none.safetensors. Check the path"),
+        ("two/b.safetensor", 2, "no file two/b.safetensor here; nearest: two/b.safetensors; a model of the hub would"),
+        ("two/bb.safetensors", 2, "two/bb.safetensors; nearest: b.safetensors. Check the path"),
         ("adapter", 1, "adapter_model.safetensors holds an adapter of which nothing can be analyzed"),
     ],
 )
@@ -85,6 +87,7 @@ def test_a_model_of_vectors_says_that_there_is_nothing_to_read(tmp_path):
     run = setol("analyze", tmp_path / "vectors.safetensors")
     assert run.exit_code == 0
     assert "no weight matrices" in run.stdout
+    assert run.stdout.endswith("\nnothing to analyze: no weight matrix that can be decomposed\n")
     assert "alpha_hat" not in run.stdout  # no table without a row
 
 
@@ -114,3 +117,52 @@ def test_a_narrow_terminal_gets_fewer_columns_and_is_told(model):  # noqa: F811
     whole = CliRunner().invoke(main, ["analyze", str(model)]).stdout
     assert "left out" not in whole
     assert "stable_rank" in whole
+
+
+def test_a_number_format_that_cannot_be_read_is_named(tmp_path):
+    save_file({"fc.weight": torch.randn(9, 8).to(torch.float8_e4m3fn)}, tmp_path / "eight.safetensors")
+    run = setol("analyze", tmp_path / "eight.safetensors")
+    assert run.exit_code == 0
+    assert "skipped: 1 tensor, 72 entries, dtype (float8_e4m3fn): The number format" in run.stdout
+    assert "next:" not in run.stdout
+
+
+def test_one_missing_file_beside_a_damaged_one_is_no_wrong_call(tmp_path, monkeypatch):
+    make_mistakes(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert setol("analyze", "none.pt", "gone.pt").exit_code == 2
+    assert setol("analyze", "none.pt", "zero.pt").exit_code == 1
+
+
+def test_files_of_one_name_in_two_folders_stand_side_by_side(tmp_path, monkeypatch):
+    results = tmp_path / "r"
+    for number, folder in enumerate("ab"):
+        (tmp_path / folder).mkdir()
+        weight = torch.randn(60 + number, 60, generator=torch.Generator().manual_seed(number))
+        save_file({"fc.weight": weight}, tmp_path / folder / "net.safetensors")
+    monkeypatch.chdir(tmp_path / "a")
+    assert setol("analyze", "net.safetensors", "--results", results).stderr == ""
+    monkeypatch.chdir(tmp_path / "b")
+    other = setol("analyze", "net.safetensors", "--results", results)
+    (line,) = other.stderr.splitlines()
+    first, second = (tmp_path / folder / "net.safetensors" for folder in "ab")
+    assert line == f"path:net.safetensors is {first} in these results: {second} is known by its whole path here"
+    assert "b/net: median alpha" in other.stdout
+    rows = json.loads(setol("sql", "SELECT model, name, n_ok FROM models", "--results", results, "--json").stdout)
+    assert {row["model"]: row["name"] for row in rows} == {"path:net.safetensors": "net", f"path:{second}": "b/net"}
+    assert setol("analyze", "net.safetensors", "--results", results).stderr == ""  # known by now
+
+    save_file({"fc.weight": torch.eye(60)}, first)
+    monkeypatch.chdir(tmp_path / "a")
+    again = setol("analyze", "net.safetensors", "--results", results)
+    assert again.stderr == "net.safetensors has changed since: its earlier results are no longer shown\n"
+    rows = json.loads(setol("sql", "SELECT name FROM models", "--results", results, "--json").stdout)
+    assert sorted(row["name"] for row in rows) == ["b/net", "net"]
+
+
+def test_what_a_checkpoint_holds_besides_is_told(tmp_path):
+    weight = torch.randn(60, 60, generator=torch.Generator().manual_seed(0))
+    torch.save({"ema": {"fc.weight": weight}, "model": {"fc.weight": weight + 1}}, tmp_path / "two.pt")
+    run = setol("analyze", tmp_path / "two.pt")
+    assert run.exit_code == 0
+    assert run.stderr == "two: the tensors under 'model' are analyzed; left out: ema\n"

@@ -7,7 +7,7 @@ import pytest
 from catalogs.identity import config_id, fit_id, spectra_id
 from pipeline import options
 from pipeline.errors import OptionError
-from pipeline.options import MetricOptions, Options, SpectrumOptions, preset
+from pipeline.options import MetricOptions, Options, SpectrumOptions, options_of, preset
 
 SHA = "ab" * 32
 
@@ -85,3 +85,11 @@ def test_options_out_of_range(change, message):
 def test_unknown_precision():
     with pytest.raises(OptionError, match=r"unknown precision 'float16'.*float64"):
         SpectrumOptions(precision="float16")
+
+
+def test_options_about_spectra_and_metrics_are_told_apart():
+    options = options_of("weightwatcher", detail="full", permutations=2, seed=3, min_evals=None)
+    assert options.spectrum == SpectrumOptions(permutations=2, seed=3)
+    assert options.metrics == replace(preset("weightwatcher"), detail="full", seed=3)
+    with pytest.raises(OptionError, match="unknown option 'permutation'; nearest: permutations"):
+        options_of("default", permutation=1)

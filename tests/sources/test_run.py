@@ -126,6 +126,18 @@ def test_a_model_that_is_not_there_is_a_row_and_an_exit_status(hub, home):
     assert_nowhere(home, run.stdout + run.stderr)
 
 
+def test_a_name_that_is_neither_on_the_hub_nor_here_is_a_wrong_call(hub, home):
+    env = environment(hub, home)
+    told = "hub:zoo/nobody: the hub has no such repository (404). Check the spelling. There is no such file here either."
+    run = setol(env, "analyze", "zoo/nobody")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.splitlines() == ["looking for zoo/nobody on the hub", f"Error: nobody: {told}"]
+    unreachable = setol(env | {"HF_ENDPOINT": "http://127.0.0.1:9"}, "analyze", "zoo/nobody")
+    assert unreachable.returncode == 1  # it may well exist
+    assert "the connection to the hub failed (ConnectError)" in unreachable.stderr
+    assert unreachable.stderr.endswith(" There is no such file here either.\n")
+
+
 def test_the_hub_extra_is_named_where_the_client_is_missing(hub, home):
     env = environment(hub, home)
     (home / "blocked").mkdir()

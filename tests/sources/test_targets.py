@@ -40,6 +40,7 @@ def here(tmp_path, monkeypatch):
         ("path:resnet20", "path:resnet20"),
         ("./resnet20", "path:./resnet20"),
         ("net.safetensors", "path:net.safetensors"),
+        ("org/NET.SafeTensors", "path:org/NET.SafeTensors"),
         ("org/net.pth", "path:org/net.pth"),
         ("runs/1/net", "path:runs/1/net"),
         ("/nets/a", "path:/nets/a"),
@@ -66,6 +67,18 @@ def test_what_exists_is_a_path(here):
     assert key_of("resnet50") == "path:resnet50"
     assert key_of("org/name") == "path:org/name"
     assert key_of("hub:org/name") == "hub:org/name"
+
+
+def test_a_typo_in_a_folder_that_is_here_is_not_sought_on_the_hub(here):
+    (here / "runs").mkdir()
+    for name in ("seq.safetensors", "other.pt", "seq.txt"):
+        (here / "runs" / name).touch()
+    near = r"no file runs/seq\.safetensor here; nearest: runs/seq\.safetensors; a model of the hub would be hub:runs/"
+    with pytest.raises(CatalogError, match=near):
+        catalog_of_targets(["runs/seq.safetensor"], nobody)
+    with pytest.raises(CatalogError, match="no file runs/zzz here; a model of the hub would be hub:runs/zzz"):
+        catalog_of_targets(["runs/zzz"], nobody)
+    assert key_of("hub:runs/zzz") == "hub:runs/zzz"
 
 
 def test_scores_come_along_with_built_in_models_only():
@@ -133,6 +146,7 @@ def test_on_a_terminal_one_is_asked(here):
     ("target", "message"),
     [
         ("restnet56", "no file or folder 'restnet56' here, and unknown model 'restnet56'; nearest: resnet56"),
+        ("restnet56", "; a model of the hub is written org/name"),
         ("vit_base_patch16_clip_225", "nearest: vit_base_patch16_clip_224"),
         ("convnext_tinny", "nearest: convnext_tiny"),
         ("hubb:org/name", "unknown source 'hubb'; nearest: hub"),
