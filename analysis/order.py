@@ -15,7 +15,7 @@ def layer_order(files: Iterable[str]) -> str:
     Args:
         files: Files of one model.
     """
-    return BY_NAME if any(file.endswith(".safetensors") for file in files) else BY_STATE_DICT
+    return BY_NAME if any(file.lower().endswith(".safetensors") for file in files) else BY_STATE_DICT
 
 
 def told(orders: Iterable[str]) -> str:

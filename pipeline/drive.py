@@ -7,11 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-import pyarrow.parquet as pq
-
-from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, WeightFile, from_arrow, to_arrow
+from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, to_arrow
 from checkpoints.errors import NotFound
-from pipeline.damage import damage_in
 from pipeline.folder import ResultsFolder
 from pipeline.identify import Identified, Unidentified, identify, told_apart
 from pipeline.options import Options
@@ -97,12 +94,10 @@ def _identified(request: RunRequest) -> Identified:
     for file in request.catalog.files:
         if file.model.startswith("path:"):
             places.setdefault(file.model, []).append(file.file)
-    known = request.folder.root / "catalog.parquet"
-    readable = known.exists() and damage_in(known, whole=True) is None
     return told_apart(
         identify(request.catalog.files, request.cache),
         {model: os.path.commonpath(paths) for model, paths in places.items()},
-        from_arrow(pq.read_table(known, schema=CATALOG_SCHEMA), WeightFile) if readable else (),
+        request.folder.known(),
     )
 
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from catalogs import CATALOG_SCHEMA, WeightFile, from_arrow
 from pipeline.damage import SUFFIX, Damage, damage_in
 from pipeline.errors import FolderError
 from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
@@ -111,6 +112,13 @@ class ResultsFolder:
     def save_options(self, config: str, options: dict[str, Any]) -> None:
         """Write down what a configuration is; its file's time says when it was last asked for."""
         write_bytes(json.dumps(options, indent=1, sort_keys=True).encode(), self.root / "options" / f"{config}.json")
+
+    def known(self) -> tuple[WeightFile, ...]:
+        """The weight files of the models planned so far; none where the catalog is not there or cannot be read."""
+        path = self.root / "catalog.parquet"
+        if not path.exists() or damage_in(path, whole=True) is not None:
+            return ()
+        return from_arrow(pq.read_table(path, schema=CATALOG_SCHEMA), WeightFile)
 
     def merge(self, name: str, table: pa.Table, models: Collection[str]) -> None:
         """Put rows about some models into `<name>.parquet`, in the place of all earlier ones about them."""

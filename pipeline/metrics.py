@@ -120,8 +120,8 @@ def layer_metrics(layer: Layer, options: MetricOptions) -> dict[str, Any]:
         options: How metrics are computed.
     """
     evals = layer.evals
-    scale, space, closest = scale_metrics(evals), effective_correlation_space(evals), closest_correlation_space(evals)
-    if isinstance(scale, Reason) or isinstance(space, Reason) or isinstance(closest, Reason):
+    scale, space = scale_metrics(evals), effective_correlation_space(evals)
+    if isinstance(scale, Reason) or isinstance(space, Reason):
         return {"status": "failed", "reason": Reason.ZERO_MATRIX.value}
     columns: dict[str, Any] = {
         "lambda_max": scale.lambda_max,
@@ -131,13 +131,13 @@ def layer_metrics(layer: Layer, options: MetricOptions) -> dict[str, Any]:
         "matrix_rank": scale.matrix_rank,
         "entropy": scale.entropy,
         "erg_n": space.n,
-        "erg_n_closest": closest.n,
         "erg_lambda_min": space.lambda_min,
         "erg_trace_log": space.trace_log,
         "erg_share": space.n / len(evals),
         **mean_trap_columns(layer),
         **permuted_columns(layer, options),
         **window_columns(layer),
+        **({} if options.detail == "basic" else _closest_columns(evals)),
     }
     tail = evals[evals > options.least_eigenvalue]
     fit = fit_tail(tail, options)
@@ -145,7 +145,7 @@ def layer_metrics(layer: Layer, options: MetricOptions) -> dict[str, Any]:
         bulk = {} if options.detail == "basic" else bulk_columns(layer, fit, {}, options)
         return {"status": "no_tail", "reason": fit.value, **columns, **bulk}
     law = law_of(fit)
-    distance = erg_distance(evals, law.lambda_min)
+    distance = erg_distance(evals, law.lambda_min, space)
     assert not isinstance(distance, Reason), "there are eigenvalues above 0"
     columns |= {
         "status": "ok",
@@ -167,3 +167,8 @@ def layer_metrics(layer: Layer, options: MetricOptions) -> dict[str, Any]:
     if options.detail == "full":
         columns |= {**near_columns(tail), **alternative_columns(tail, law), **quality_columns(evals, law.alpha)}
     return columns
+
+
+def _closest_columns(evals: NDArray[np.float64]) -> dict[str, Any]:
+    closest = closest_correlation_space(evals)
+    return {} if isinstance(closest, Reason) else {"erg_n_closest": closest.n}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from setol.erg import effective_correlation_space, tail_trace_log, to_trace_scale
+from setol.erg import EffectiveCorrelationSpace, effective_correlation_space, tail_trace_log, to_trace_scale
 from setol.errors import SetolError
 from setol.reasons import Reason
 
@@ -35,12 +35,15 @@ class ErgDistance:
     trace_log_per_eigenvalue: float
 
 
-def erg_distance(evals: NDArray[np.float64], lambda_min: float) -> ErgDistance | Reason:
+def erg_distance(
+    evals: NDArray[np.float64], lambda_min: float, space: EffectiveCorrelationSpace | None = None
+) -> ErgDistance | Reason:
     """Set the lower edge of a tail against the edge of the ECS.
 
     Args:
         evals: Eigenvalues, shape (n,), zeros included, any order, any scale.
         lambda_min: Smallest eigenvalue of the tail, in the same scale.
+        space: The ECS of these eigenvalues, where it is known already.
 
     Returns:
         The distance, or `Reason.ZERO_MATRIX` where all eigenvalues are 0.
@@ -49,21 +52,21 @@ def erg_distance(evals: NDArray[np.float64], lambda_min: float) -> ErgDistance |
         SetolError: There are no eigenvalues, one is negative or not finite, or lambda_min is not positive or
             above all of them.
     """
-    space = effective_correlation_space(evals)
-    if isinstance(space, Reason):
-        return space
+    found = space or effective_correlation_space(evals)
+    if isinstance(found, Reason):
+        return found
     trace_log = tail_trace_log(evals, lambda_min)
     n_tail = int(np.count_nonzero(evals >= lambda_min))
     if n_tail == 0:
         raise SetolError(f"need a tail with eigenvalues; got lambda_min {lambda_min} above the largest, {evals.max()}.")
     descending = np.sort(evals)[::-1].astype(np.float64)
-    edge = float(descending[space.n - 1])
+    edge = float(descending[found.n - 1])
     # The edge of the tail goes through the same rescaling as the eigenvalues, so that equal edges differ by 0.
     lowest = float(to_trace_scale(descending)[n_tail - 1]) * (lambda_min / float(descending[n_tail - 1]))
     return ErgDistance(
-        delta=lowest - space.lambda_min,
+        delta=lowest - found.lambda_min,
         delta_raw=lambda_min - edge,
-        gap=space.n - n_tail,
+        gap=found.n - n_tail,
         trace_log=trace_log,
         trace_log_per_eigenvalue=trace_log / n_tail,
     )

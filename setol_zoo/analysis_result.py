@@ -46,6 +46,10 @@ SELECT s.file, tensor, s.part, s.evals, s.permuted_evals, s.entry_var, s.n_slice
 FROM spectra AS s JOIN layers AS l USING (model, file, tensor)
 WHERE model = {model} AND s.part IS NOT DISTINCT FROM l.part AND s.evals IS NOT NULL
 """
+_REMARKS = """
+SELECT remarks FROM attempts JOIN stored.catalog AS c USING (model, weights_sha256)
+WHERE model = {model} AND remarks IS NOT NULL ORDER BY started
+"""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -57,12 +61,14 @@ class Analysis:
         model: Its key.
         config: Name of the configuration: the options and versions that the values belong to.
         options: Metric options of that configuration, by name.
+        remarks: What of a file was left out or did not go as asked when its spectra were made, line by line.
     """
 
     name: str
     model: str
     config: str
     options: Mapping[str, Any]
+    remarks: tuple[str, ...]
     _summary: dict[str, Any]
     _layers: "pa.Table"
     _tensors: "pa.Table"
@@ -102,7 +108,9 @@ class Analysis:
         from setol_zoo.reading import no_fit, reading
 
         layers = self._fitted_layers()
-        return reading(self.name, self._summary, layers) if layers else no_fit(self.name, self._without_fit())
+        if layers:
+            return reading(self.name, self._summary, layers)
+        return no_fit(self.name, self._without_fit(), self._tensors.num_rows)
 
     @property
     def order(self) -> str:
@@ -198,7 +206,7 @@ class Analysis:
         from setol_zoo.cells import text_table
 
         table = [text_table(self.overview(), limit=MOST_ROWS)] if self._layers.num_rows else []
-        return "\n".join([self._title(), *table, *self.notes()])
+        return "\n".join([self._title(), *table, *self.remarks, *self.notes()])
 
     __repr__ = __str__
 
@@ -206,7 +214,7 @@ class Analysis:
         from setol_zoo.cells import html_table
 
         table = html_table(self.overview(), limit=MOST_ROWS) if self._layers.num_rows else ""
-        notes = "".join(f"<p>{html.escape(line)}</p>" for line in self.notes())
+        notes = "".join(f"<p>{html.escape(line)}</p>" for line in (*self.remarks, *self.notes()))
         return f"<div><p><b>{html.escape(self._title())}</b></p>{table}{notes}</div>"
 
     def _fitted_layers(self) -> "list[FittedLayer]":
@@ -287,4 +295,5 @@ def analysis_of(results: "Results", model: str) -> Analysis:
     (summary,) = results.rows(_MODEL.format(model=key))
     layers, tensors, evals = (results.sql(query.format(model=key)) for query in (_LAYERS, _TENSORS, _EVALS))
     options = MappingProxyType(dict(results.configuration.options["metrics"]))
-    return Analysis(summary["name"], model, results.config, options, summary, layers, tensors, evals)
+    remarks = tuple(dict.fromkeys(row["remarks"] for row in results.rows(_REMARKS.format(model=key))))
+    return Analysis(summary["name"], model, results.config, options, remarks, summary, layers, tensors, evals)

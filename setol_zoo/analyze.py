@@ -174,6 +174,7 @@ def _analyze_opened(
     import pyarrow.parquet as pq
 
     from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, to_arrow
+    from catalogs.apart import tell_apart
     from checkpoints.base import base_of
     from pipeline.folder import ResultsFolder, write_table
     from pipeline.metrics import layers_table
@@ -188,6 +189,7 @@ def _analyze_opened(
     (unit,) = make_plan([file], options, finished=(), failed=()).units
     folder = ResultsFolder(root)
     folder.prepare()
+    (file,) = tell_apart([file], {}, folder.known()).files
     folder.merge("catalog", to_arrow([file], CATALOG_SCHEMA), [file.model])
     folder.merge("scores", to_arrow([], SCORES_SCHEMA), [file.model])
     planned = datetime.now(UTC).isoformat(timespec="microseconds")

@@ -76,14 +76,17 @@ def reading(name: str, metrics: dict[str, Any], layers: Sequence[FittedLayer]) -
     return f"{told}. But {'; '.join(caveats)}" if caveats else told
 
 
-def no_fit(name: str, reasons: Counter[tuple[str, str]]) -> str:
+def no_fit(name: str, reasons: Counter[tuple[str, str]], n_tensors: int) -> str:
     """The reading of a model without a fitted tail.
 
     Args:
         name: The model.
         reasons: How many matrices have no fit for each reason, a word of the closed list and its sentence. Vectors and
             buffers are no matrices; where nothing else is there, it is empty.
+        n_tensors: Tensors of the model, of whatever kind.
     """
+    if not n_tensors:
+        return f"{name}: it holds no tensors, so there is nothing to analyze"
     if not reasons:
         return f"{name}: no weight matrices: every tensor is a vector, a buffer or a table of positions (see skipped)"
     ((reason, sentence), n), total = reasons.most_common(1)[0], counted(reasons.total(), "matrix", "matrices")

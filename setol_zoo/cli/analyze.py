@@ -25,6 +25,12 @@ VIEWS = ("models", "layers", "model_metrics", "skipped", "failures")
 OWN_OPTIONS = ("base", "device", "rows", "results", "plot", "form", "as_json")
 """What is not repeated in the next command."""
 
+MORE = (
+    *("hill_alpha", "mp_soft_rank", "phase", "raw_alpha", "ratio_log_normal", "log_q2_empirical", "bootstrap_p"),
+    *("n_traps", "tail_long_localization", "farms_alpha"),
+)
+"""Columns that stand for what the printed table leaves out: one of each detail and option."""
+
 DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat", "evals", "erg_delta", "M", "N")
 """Columns in the order in which they give way on a narrow terminal."""
 
@@ -87,6 +93,8 @@ def command(
         else:
             for model in shown:
                 _print_model(opened, model, rows)
+            if more := _more_columns(found["layers"]):
+                click.echo(f"more columns, by --json, or setol sql on a results folder: {', '.join(more)}, ...")
             if plot and shown:
                 _print_drawn(found["layers"], drawn, plot)
     if failures:
@@ -101,6 +109,11 @@ def command(
     else:
         words = typed(click.get_current_context(), leave_out=OWN_OPTIONS)
         next_command("run", *models, *words, "--results", results or "results")
+
+
+def _more_columns(rows: list[dict[str, Any]]) -> list[str]:
+    """Columns with values that the printed table has no place for, one of each kind."""
+    return [name for name in MORE if any(row[name] is not None for row in rows)]
 
 
 def _say_what_is_far(catalog: "Catalog") -> None:

@@ -77,7 +77,7 @@ def print_plan(request: "RunRequest", *, as_json: bool) -> None:
     from setol_zoo.cli.tables import print_json, print_narrowed
 
     rows = planned_files(request)
-    refused = [row for row in rows if row.note is not None and not row.unknown]
+    refused = [row for row in rows if row.note is not None and not row.unknown and row.to_do != "nothing"]
     if as_json:
         print_json([asdict(row) for row in rows])
     else:

@@ -93,6 +93,37 @@ def test_what_failed_for_good_does_not_keep_a_configuration_from_being_complete(
     assert open_results(tmp_path).config == CONFIG
 
 
+def test_what_has_no_spectra_fails_every_configuration_with_the_same_spectra(tmp_path: Path) -> None:
+    two_configurations(tmp_path, second_complete=False)
+    folder, bad = Synthetic(tmp_path), weight_file("c", sha("c"))
+    folder.describe([weight_file("d", None), bad])
+    failed = {"outcome": "failed", "error": "0 bytes", "error_type": "CheckpointError", "transient": False}
+    folder.attempt(bad, started=EARLY, **failed)
+    folder.attempt(weight_file("d", None), started=EARLY, **failed)
+    folder.publish(sha("b"), one_layer(30.0), config=OTHER, metrics=SECOND)
+    assert open_results(tmp_path).config == OTHER
+    for name in (CONFIG, OTHER):
+        results = open_results(tmp_path, name)
+        assert results.rows("SELECT name, status, error FROM models WHERE status <> 'done' ORDER BY name") == [
+            {"name": "c", "status": "failed", "error": "0 bytes"},
+            {"name": "d", "status": "failed", "error": "0 bytes"},
+        ]
+        assert [row["config"] for row in results.rows("FROM attempts")] == [CONFIG] * 2 * (name == CONFIG)
+    path = next((tmp_path / "options").glob(f"{OTHER}*"))
+    path.write_text(path.read_text().replace('"precision": "float64"', '"precision": "float32"'))
+    statuses = open_results(tmp_path, OTHER).rows("SELECT status FROM models WHERE name IN ('c', 'd') ORDER BY name")
+    assert [row["status"] for row in statuses] == ["pending", "failed"]  # other spectra may be had of the one
+
+
+def test_what_failed_behind_its_spectra_fails_one_configuration_alone(tmp_path: Path) -> None:
+    two_configurations(tmp_path, second_complete=False)
+    folder = Synthetic(tmp_path)
+    failed = {"outcome": "failed", "error": "x", "error_type": "ValueError", "transient": False}
+    folder.attempt(weight_file("b", sha("b")), started=EARLY, **failed)
+    status = open_results(tmp_path, OTHER).rows("SELECT status FROM models WHERE name = 'b'")
+    assert status == [{"status": "pending"}]
+
+
 def test_without_a_complete_configuration_the_newest_is_shown(tmp_path: Path) -> None:
     two_configurations(tmp_path, second_complete=False)
     Synthetic(tmp_path).describe([weight_file("c", sha("c"))])
@@ -162,18 +193,17 @@ def test_folders_that_are_no_results_say_what_to_run(tmp_path: Path, rich: Path)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "x.txt").touch()
     for name, message in (
-        ("nowhere", "there is no folder"),
-        ("empty", "is empty"),
-        ("other", "is not a results folder: it has no catalog.parquet"),
-        ("other/x.txt", "is no folder"),
+        ("nowhere", "there is no folder .*, or fill this one: setol run --catalog demo --results .*/nowhere$"),
+        ("empty", "is empty. .*, or fill this one: setol run --catalog demo --results .*/empty$"),
+        ("other", "is not a results folder: it has no catalog.parquet. Name a folder that `setol run` has filled.$"),
+        ("other/x.txt", "is no folder. Name a folder that `setol run` has filled.$"),
     ):
-        with pytest.raises(AnalysisError, match=message) as caught:
+        with pytest.raises(AnalysisError, match=message):
             open_results(tmp_path / name)
-        assert "setol run --results" in str(caught.value)
     with pytest.raises(AnalysisError, match="at least one results folder"):
         open_results([])
     next((rich / "options").iterdir()).unlink()
-    with pytest.raises(AnalysisError, match=r"has no options/\*.json"):
+    with pytest.raises(AnalysisError, match=r"has no options/\*.json. .* call it again, with --results "):
         open_results(rich)
 
 

@@ -204,3 +204,13 @@ def test_what_cannot_be_drawn_is_explained(analysis):
         match=r"nothing to draw\. Linear: no layer has a fitted power law, .*1 of 1 matrix, too_few_eigenvalues",
     ):
         zoo.analyze(nn.Linear(4, 4)).plot()
+
+
+def test_what_of_a_checkpoint_was_left_out_is_said(tmp_path):
+    weight = torch.randn(60, 60, generator=torch.Generator().manual_seed(0))
+    torch.save({"ema": {"fc.weight": weight}, "model": {"fc.weight": weight}}, tmp_path / "two.pt")
+    found = zoo.analyze(tmp_path / "two.pt", threads=1)
+    assert found.remarks == ("the tensors under 'model' are analyzed; left out: ema",)
+    assert found.remarks[0] in str(found).splitlines()
+    assert found.remarks[0] in found._repr_html_().replace("&#x27;", "'")
+    assert zoo.analyze({"fc.weight": weight}, threads=1).remarks == ()

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import setol_zoo as zoo
 from setol_zoo.reading import FittedLayer, like_random, no_fit, reading
@@ -85,7 +86,7 @@ def test_what_lies_outside_is_counted():
 
 
 def test_without_a_fit_the_most_frequent_reason_is_told():
-    assert no_fit("m", Counter({("empty", "An axis."): 1, ("non_finite", "Some NaN."): 3})) == (
+    assert no_fit("m", Counter({("empty", "An axis."): 1, ("non_finite", "Some NaN."): 3}), 5) == (
         "m: no layer has a fitted power law, so alpha says nothing here. 3 of 4 matrices, non_finite: Some NaN."
     )
 
@@ -94,3 +95,12 @@ def test_a_model_of_nan_is_not_called_a_model_of_vectors():
     nan = torch.full((70, 60), float("nan"))
     told = zoo.analyze({"a.weight": nan, "b.weight": nan + 1, "c.bias": torch.ones(3)}).reading
     assert "2 of 2 matrices, non_finite: Some entries are NaN or infinite." in told
+
+
+def test_a_model_without_tensors_is_not_called_a_model_of_vectors(tmp_path):
+    save_file({}, tmp_path / "nothing.safetensors")
+    told = zoo.analyze(tmp_path / "nothing.safetensors").reading
+    assert told == "nothing: it holds no tensors, so there is nothing to analyze"
+    assert zoo.analyze(torch.nn.ReLU()).reading == "ReLU: it holds no tensors, so there is nothing to analyze"
+    vectors = zoo.analyze({"norm.weight": torch.ones(3)}).reading
+    assert "no weight matrices: every tensor is a vector, a buffer or a table of positions (see skipped)" in vectors

@@ -1,6 +1,7 @@
 """The commands as a user types them: help, documentation, exit status, JSON, the last line."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
+from analysis import open_results
 from setol_zoo.cli import COMMANDS, main
 from tests.random_models import write_models
 
@@ -167,6 +169,21 @@ def test_report_is_written_where_it_says(results, tmp_path):
     assert str(tmp_path / "here.html") in written.stdout
 
 
+def test_a_report_of_a_configuration_by_name_leaves_the_other_report(results, tmp_path):
+    folder = shutil.copytree(results, tmp_path / "r")
+    assert setol("refit", "--results", folder, "--min-evals", 70).exit_code == 0
+    first, last = sorted(open_results(folder).configs, key=lambda each: each.planned)
+    default = setol("report", "--results", folder)
+    before = (folder / "report.html").read_bytes()
+    assert default.stdout.splitlines()[-1] == f"next: setol correlate --results {folder}"
+    assert last.name in before.decode()
+    named = setol("report", "--results", folder, "--config", first.name[:6])
+    assert f"report: {folder / f'report-{first.name}.html'} (" in named.stdout
+    assert named.stdout.splitlines()[-1] == f"next: setol correlate --results {folder} --config {first.name}"
+    assert (folder / "report.html").read_bytes() == before
+    assert (folder / f"report-{first.name}.html").read_bytes() != before
+
+
 def test_correlate_without_scores_says_so(results):
     out = setol("correlate", "--results", results)
     assert out.exit_code == 0, out.output
@@ -193,6 +210,22 @@ def test_analyze_takes_the_fewest_eigenvalues(model):
         2,
         "Error: min_evals must be at least 2 (a tail has two points or more), got 1.\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "hill_alpha, mp_soft_rank, phase"),
+        (("--detail", "full"), "hill_alpha, mp_soft_rank, phase, ratio_log_normal, log_q2_empirical"),
+        (("--permutations", 1, "--vectors"), "hill_alpha, mp_soft_rank, phase, n_traps, tail_long_localization"),
+        (("--detail", "basic", "--windows", "--bootstrap", 2), "bootstrap_p, farms_alpha"),
+        (("--detail", "basic"), None),
+    ],
+)
+def test_analyze_says_where_the_other_columns_are(model, options, told):
+    lines = setol("analyze", model, *options).stdout.splitlines()
+    more = [line for line in lines if line.startswith("more columns")]
+    assert more == ([f"more columns, by --json, or setol sql on a results folder: {told}, ..."] if told else [])
 
 
 def test_analyze_prints_those_models_alone_that_were_asked_for(model, tmp_path):

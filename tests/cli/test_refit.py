@@ -101,19 +101,56 @@ def test_models_that_lack_spectra_are_named_with_the_command(results):
     assert status.stdout.splitlines()[-1].endswith(f"--detail full --permutations 1 --results {results}")
 
 
-@pytest.mark.parametrize(
-    "make",
-    [lambda path: None, lambda path: path.mkdir()],
-)
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
 def test_a_folder_without_results(tmp_path, make):
     folder = tmp_path / "no results"
     make(folder)
     before = sorted(tmp_path.rglob("*"))
     run = setol("refit", "--results", folder)
     assert run.exit_code == 2
-    assert f"{folder} holds no results to refit. " in run.stderr
-    assert f"--results {folder}" in run.stderr
+    told = f"{folder} holds no results to refit. Name a folder that `setol run` has filled, or fill this one: setol "
+    assert told in run.stderr
     assert sorted(tmp_path.rglob("*")) == before
+    status = setol("status", "--results", folder)
+    for stderr in (run.stderr, status.stderr):
+        command = shlex.split(stderr.strip().split("fill this one: ")[1])
+        assert command == ["setol", "run", "--catalog", "demo", "--results", str(folder)]
+    assert setol(*command[1:], "--dry-run").exit_code == 0
+
+
+def test_a_folder_of_other_things_is_not_to_be_filled(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    for command in ("refit", "status"):
+        run = setol(command, "--results", tmp_path)
+        assert run.exit_code == 2
+        assert run.stderr.strip().endswith(" Name a folder that `setol run` has filled.")
+
+
+def test_what_failed_for_good_has_no_spectra_in_any_configuration(tmp_path):
+    (good,) = write_models(tmp_path, 1, layers=1, size=60, seed=5)
+    bad, page = tmp_path / "empty.safetensors", tmp_path / "page.safetensors"
+    bad.touch()
+    page.write_text("<!DOCTYPE html><title>Not found</title>")
+    folder = tmp_path / "r"
+    ran = setol("run", good, bad, page, "--results", folder, "--executor", "serial", "--json")
+    run = setol("refit", "--results", folder, "--min-evals", 20, "--cpus", 1)
+    assert run.exit_code == 1
+    lines = run.stdout.splitlines()
+    assert f"path:{bad}: failed for good, so it has no spectra: damaged safetensors file empty" in run.stdout
+    assert not any("`setol run" in line for line in lines)
+    assert lines[-1] == f"next: setol status --results {folder}"  # complete, so it is the default
+    config = lines[-2].split("configuration ")[1][:12]
+    assert config != json.loads(ran.stdout)["config"]
+    status = json.loads(setol("status", "--results", folder, "--json").stdout)
+    assert status["config"] == config
+    assert [row["status"] for row in status["models"]] == ["done", "failed", "failed"]
+    assert {row["error_type"] for row in status["failures"]} == {"CheckpointError"}
+    assert setol("status", "--results", folder).stdout.splitlines()[-1] == f"next: setol report --results {folder}"
+    alone = setol("run", bad, "--results", tmp_path / "alone", "--executor", "serial")
+    assert alone.exit_code == 1
+    none = setol("refit", "--results", tmp_path / "alone", "--min-evals", 20)
+    assert none.exit_code == 2
+    assert none.stderr.endswith(" has spectra with precision float64: all failed for good.\n")
 
 
 def test_options_that_do_not_exist_or_are_out_of_range(results):

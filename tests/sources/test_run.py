@@ -128,7 +128,9 @@ def test_a_model_that_is_not_there_is_a_row_and_an_exit_status(hub, home):
 
 def test_a_name_that_is_neither_on_the_hub_nor_here_is_a_wrong_call(hub, home):
     env = environment(hub, home)
-    told = "hub:zoo/nobody: the hub has no such repository (404). Check the spelling. There is no such file here either."
+    told = (
+        "hub:zoo/nobody: the hub has no such repository (404). Check the spelling. There is no such file here either."
+    )
     run = setol(env, "analyze", "zoo/nobody")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.splitlines() == ["looking for zoo/nobody on the hub", f"Error: nobody: {told}"]
