@@ -197,8 +197,10 @@ ADAPTER = [
 
 @pytest.mark.parametrize(("name", "shape"), ADAPTER)
 def test_factors_of_an_adapter(name, shape):
-    (layout,) = lay_out([TensorHeader(name, "float32", shape)])
-    assert told(layout) == "adapter"
+    factor = TensorHeader(name, "float32", shape)
+    assert told(lay_out([factor])[0]) == "factor_alone"
+    beside_weights = lay_out([factor, TensorHeader("model.norm.weight", "float32", (64, 64))])
+    assert told(beside_weights[0]) == "adapter"
 
 
 @pytest.mark.parametrize(
