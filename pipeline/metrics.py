@@ -70,7 +70,7 @@ def _layer_rows(index: int, row: dict[str, Any], options: MetricOptions, config:
     n_slices = row["n_slices"]
     apart = options.kernels == "slices" and row["kind"] in KERNELS
     for tap in range(n_slices) if apart else (None,):
-        layer = _layer(index, row, tap, options)
+        layer = _layer(row, tap, options)
         yield LayerRow(
             config=config,
             row=index,
@@ -85,7 +85,7 @@ def _layer_rows(index: int, row: dict[str, Any], options: MetricOptions, config:
         )
 
 
-def _layer(index: int, row: dict[str, Any], tap: int | None, options: MetricOptions) -> Layer:
+def _layer(row: dict[str, Any], tap: int | None, options: MetricOptions) -> Layer:
     """One matrix, or all taps of a kernel pooled, in the scale of the metrics."""
     n_slices, n_cols = row["n_slices"], row["n_cols"]
     chosen = slice(None) if tap is None else slice(tap, tap + 1)
@@ -108,7 +108,7 @@ def _layer(index: int, row: dict[str, Any], tap: int | None, options: MetricOpti
         windows=None if windows is None else np.sort(of_taps(windows)) * factor,
         vectors=vectors or None,
         tap_evals=tap_evals,
-        seed=(options.seed, crc32(row["weights_sha256"].encode()), index, tap or 0),
+        seed=(options.seed, crc32(f"{row['layer']} {row['part']}".encode()), tap or 0),
     )
 
 

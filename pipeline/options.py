@@ -8,10 +8,10 @@ from catalogs import unknown_name
 from catalogs.identity import config_id
 from pipeline.errors import OptionError
 
-SPECTRA_VERSION = 2
+SPECTRA_VERSION = 3
 """Raised by hand when the values in a spectra file may change: the layout rules, the decomposition."""
 
-METRICS_VERSION = 2
+METRICS_VERSION = 3
 """Raised by hand when the values of a metric may change; never for a new column."""
 
 

@@ -178,7 +178,7 @@ def _piece_row(
     if row.role != "analyzed" or not options.stores_more:
         return row
     matrices = stack if piece.base is None else stack.double() - piece.base.double()
-    seed = (crc32(layout.header.name.encode()), piece.index)
+    seed = (crc32(layout.layer.encode()), piece.index)
     return replace(row, **decomposer.on_device(lambda device: extra_columns(matrices, options, seed, device)))
 
 
@@ -196,7 +196,7 @@ def _update_row(
     if row.role != "analyzed" or not options.stores_more:
         return row
     matrices = (factors[0].double() @ factors[1].double()) * (1.0 if scale is None else scale)
-    seed = (crc32(layout.header.name.encode()), 0)
+    seed = (crc32(layout.layer.encode()), 0)
     return replace(row, **decomposer.on_device(lambda device: extra_columns(matrices, options, seed, device)))
 
 

@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 
 from setol.errors import SetolError
 from setol.reasons import Reason
-from setol.scale import check_spectrum
-
-EQUAL_SPREAD = 2.0**-40
-"""Relative spread below which eigenvalues count as equal: what the Gram matrix of an orthogonal W leaves."""
+from setol.scale import EQUAL_SPREAD, check_spectrum
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Reason(StrEnum):
         "depthwise",
         "One input or one output channel, in all or in each group: every tap of the kernel is a vector, not a matrix.",
     )
-    NON_FINITE = "non_finite", "Some entries are NaN or infinite."
+    NON_FINITE = "non_finite", "Some entries are NaN, infinite, or too large for their squares to fit float64."
     EMPTY = "empty", "An axis has length 0."
     UNKNOWN = "unknown", "Three or more axes, and neither name nor shape says which two form the matrix."
 
@@ -60,7 +60,7 @@ class Reason(StrEnum):
         "too_few_eigenvalues",
         "Fewer eigenvalues above the threshold than a tail fit needs.",
     )
-    EQUAL_EIGENVALUES = "equal_eigenvalues", "All eigenvalues are equal, so the spectrum has no tail."
+    EQUAL_EIGENVALUES = "equal_eigenvalues", "All eigenvalues are equal but for rounding, so the spectrum has no tail."
     ZERO_MATRIX = "zero_matrix", "Every eigenvalue is zero."
 
     # A spectrum without a Marchenko-Pastur bulk.

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from setol.errors import SetolError
 from setol.reasons import Reason
 
+EQUAL_SPREAD = 2.0**-16
+"""Relative spread below which eigenvalues count as equal. An orthogonal matrix stored in float32 leaves 1e-6 to 4e-6,
+which is rounding and no tail."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScaleMetrics:

@@ -171,6 +171,8 @@ def _analyze_opened(
     model: OpenedModel, base: OpenedModel | None, root: Path, options: "Options", device: str | None, threads: int
 ) -> str:
     """Write spectra and metrics of an open model, or of its difference to another, into a results folder; its key."""
+    from dataclasses import replace
+
     import pyarrow.parquet as pq
 
     from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, to_arrow
@@ -180,7 +182,7 @@ def _analyze_opened(
     from pipeline.metrics import layers_table
     from pipeline.plan import make_plan
     from pipeline.records import SPECTRA_SCHEMA
-    from pipeline.spectra import spectra_table
+    from pipeline.spectra import file_spectra
     from pipeline.worker import Job, finish, new_attempt
 
     where = device_for(model, device)
@@ -197,9 +199,17 @@ def _analyze_opened(
     attempt = new_attempt(file, Job(folder, root, options.config, options, where, threads), unit=unit.fit_id)
     try:
         spectra_path = folder.spectra_path(unit.spectra_id)
-        if not spectra_path.exists():
-            spectra = spectra_table(file, model.checkpoint, where, model.facts, options.spectrum, subtracted)
-            write_table(spectra, spectra_path)
+        if spectra_path.exists():
+            attempt = replace(attempt, reused_spectra=True)
+        else:
+            found = file_spectra(file, model.checkpoint, where, model.facts, options.spectrum, subtracted)
+            write_table(found.table, spectra_path)
+            attempt = replace(
+                attempt,
+                precision=found.precision,
+                float32_deviation=found.float32_deviation,
+                remarks="\n".join(found.remarks) or None,
+            )
         spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
         write_table(layers_table(spectra, options.metrics, options.config), folder.layers_path(unit.fit_id))
     except Exception as error:

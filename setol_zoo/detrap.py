@@ -62,9 +62,11 @@ def detrap(
     """Write a model without correlation traps.
 
     First the mean of the entries, in those matrices alone where it makes a trap (|m|/s > Q^(-1/4)/sqrt(M)); then, of
-    the permuted entries, the components beyond the Tracy-Widom edge of noise of their variance. Matrices without
-    traps and all other tensors are copied, numbers and formats as they are. Memory: six copies of the
-    largest tensor, 8 bytes an entry of it, and four M x M float64 matrices for each of its taps.
+    the permuted entries, the components beyond the Tracy-Widom edge of noise, until none is beyond the edge of the
+    variance of what is left. With `remove="both"` or `"components"` the permutation of that seed then shows no trap,
+    up to rounding to the number format; others may show one, near the edge as a rule. Matrices without traps and all
+    other tensors are copied, numbers and formats as they are. Memory: six copies of the largest tensor, 8 bytes an
+    entry of it, and four M x M float64 matrices for each of its taps.
 
     Args:
         model: A torch module, a state dict, a path, or a name that `setol analyze` takes.
@@ -113,6 +115,7 @@ class _Removal:
     ) -> "tuple[torch.Tensor, list[Detrapped]]":
         import numpy as np
 
+        from setol.random_matrix.edge import noise_edge
         from setol.reasons import Reason
         from setol.weights.trap_removal import remove_mean, remove_traps
 
@@ -132,7 +135,9 @@ class _Removal:
             n_means, removed = len(trapped), float(centred.removed_sq.sum())
         if self.remove != "mean":
             rng = np.random.default_rng((self.seed, crc32(layout.header.name.encode()), index))
-            without = remove_traps(result, _edges(entries, n_rows, n_cols, self.level), rng)
+            threshold = noise_edge(n_rows, n_cols, 1.0).threshold(self.level, n_slices=len(stack))
+            told_from_zero = n_rows * 2.0**-52 * entries.frobenius_sq  # of what there was before the mean was taken
+            without = remove_traps(result, told_from_zero, rng, edge_per_variance=threshold * n_rows)
             assert not isinstance(without, Reason), "the entries are finite"
             n_components = int(without.n_removed.sum())
             if n_components:
@@ -172,13 +177,3 @@ def _trap_thetas(entries: "EntryStatistics", n_rows: int, n_cols: int) -> "NDArr
         for mean, variance in zip(entries.mean, entries.variance, strict=True)
     ]
     return np.array([0.0 if isinstance(trap, Reason) else trap.trap_theta for trap in found])
-
-
-def _edges(entries: "EntryStatistics", n_rows: int, n_cols: int, level: float) -> "NDArray[np.float64]":
-    """Largest eigenvalue that noise of each matrix's own variance has, raw scale; at least what is told from 0."""
-    import numpy as np
-
-    from setol.random_matrix.edge import noise_edge
-
-    threshold = noise_edge(n_rows, n_cols, 1.0).threshold(level, n_slices=len(entries.variance))
-    return np.maximum(threshold * n_rows * entries.variance, n_rows * 2.0**-52 * entries.frobenius_sq)

@@ -5,6 +5,7 @@ of what they describe: tests in a fixed order, every threshold named, and with t
 The thresholds are round numbers checked on synthetic ensembles, not fitted to trained networks: experimental.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,6 +45,7 @@ class PhaseThresholds:
             not falling with n: eigenvalues of noise are rigid, and those of 100 columns and more come closer.
         random_ks_noise: Likewise for small matrices, times M sqrt(slices): 99 % of noise stays below 2.1, 2.5, 2.8,
             3.0 and 3.3 for M = 16, 24, 64, 100, 200, at Q = 1 to 8, and below 0.8 to 1.2 times sqrt(9) with 9 slices.
+        random_ks_most: Above this a spectrum is never that law, however small.
         tail_d: Distance below which a power law is acceptable.
         tail_size: Fewest eigenvalues of an acceptable power-law tail.
         tail_share: Smallest share of the eigenvalues in such a tail.
@@ -62,6 +64,7 @@ class PhaseThresholds:
     tracy_widom_level: float = TRACY_WIDOM_LEVEL
     random_ks: float = 0.03
     random_ks_noise: float = 3.0
+    random_ks_most: float = 0.2
     tail_d: float = 0.1
     tail_size: int = 10
     tail_share: float = 0.02
@@ -82,7 +85,7 @@ class PhaseEvidence:
         collapsed: Share of eigenvalues that are 0 or far below lambda_minus.
         spikes: The eigenvalues above the Tracy-Widom level.
         ks: Distance of the spectrum to the Marchenko-Pastur law.
-        noise_ks: What noise of this size stays below: the larger of the two thresholds.
+        noise_ks: What noise of this size stays below.
         edge_excess: Largest excess of the share of eigenvalues beyond a point over that of the law, in its upper end.
         tail_accepted: Whether the power law passes distance, size and likelihood ratio.
         tail: The power-law fit.
@@ -165,7 +168,7 @@ def classify_phase(
         collapsed=float(np.mean(spectrum.over_n <= thresholds.collapsed_depth * (law.lambda_minus if law else 0.0))),
         spikes=spikes if isinstance(spikes, Spikes) else None,
         ks=bulk.ks if isinstance(bulk, Bulk) else None,
-        noise_ks=max(thresholds.random_ks, thresholds.random_ks_noise / (spectrum.n_cols * np.sqrt(spectrum.n_slices))),
+        noise_ks=_noise_ks(spectrum, thresholds),
         edge_excess=_edge_excess(spectrum, law, thresholds.edge_share) if law else None,
         tail_accepted=(
             fit is not None
@@ -180,6 +183,11 @@ def classify_phase(
     phase, decided_by = _decide(evidence, bulk, thresholds)
     heavy = fit is not None and phase is Phase.HEAVY_TAILED
     return PhaseVerdict(phase, class_of_alpha(fit.alpha) if fit and heavy else None, decided_by, evidence)
+
+
+def _noise_ks(spectrum: LayerSpectrum, thresholds: PhaseThresholds) -> float:
+    by_size = thresholds.random_ks_noise / (spectrum.n_cols * math.sqrt(spectrum.n_slices))
+    return max(thresholds.random_ks, min(by_size, thresholds.random_ks_most))
 
 
 def _decide(evidence: PhaseEvidence, bulk: Bulk | Reason, thresholds: PhaseThresholds) -> tuple[Phase | Reason, str]:

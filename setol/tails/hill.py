@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setol.reasons import Reason
+from setol.scale import EQUAL_SPREAD
 from setol.tails.law import check_positive
 from setol.tails.power_law import PowerLawFit, fit_of_choice
 from setol.tails.scan import TailChoice, lower_step_distance, tail_exponents
@@ -35,8 +36,8 @@ def fit_hill(evals: NDArray[np.float64]) -> PowerLawFit | Reason:
     if len(evals) - start < 2:
         return Reason.TOO_FEW_EIGENVALUES
     ordered = np.sort(evals).astype(np.float64)
+    if ordered[-1] - ordered[start] <= EQUAL_SPREAD * ordered[-1]:
+        return Reason.EQUAL_EIGENVALUES
     log_tail = np.log(ordered[start:])
     alpha = float(tail_exponents(log_tail)[0])
-    if not np.isfinite(alpha):
-        return Reason.EQUAL_EIGENVALUES
     return fit_of_choice(ordered, TailChoice(start, alpha, lower_step_distance(log_tail, alpha)))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from setol.errors import SetolError
 from setol.reasons import Reason
+from setol.scale import EQUAL_SPREAD
 from setol.tails.law import TailLaw, check_positive, tail_above
 from setol.tails.scan import TailChoice, power_law_cdf, scan_tails
 
@@ -98,6 +99,8 @@ def fit_power_law(
     if len(evals) < 2:
         return Reason.TOO_FEW_EIGENVALUES
     ordered = np.sort(evals).astype(np.float64)
+    if ordered[-1] - ordered[0] <= EQUAL_SPREAD * ordered[-1]:
+        return Reason.EQUAL_EIGENVALUES
     log_evals = np.log(ordered)
     starts = None if lambda_min_between is None else _starts_between(ordered, lambda_min_between)
     if small_sample is not None and len(ordered) < small_sample.below:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from setol.errors import SetolError
 from setol.reasons import Reason
-from setol.weights.eigensystem import keep_components, right_eigensystem
+from setol.weights.eigensystem import RightEigensystem, keep_components, right_eigensystem
 from setol.weights.gram import float64_row_chunks
 from setol.weights.permutation import back_in_place, in_order, permutation_indices
 from setol.weights.stack import check_stack, frobenius_squares, map_rows
@@ -52,20 +52,29 @@ class MeanRemoval:
 
 
 def remove_traps(
-    matrices: torch.Tensor, edges: float | NDArray[np.float64], rng: np.random.Generator
+    matrices: torch.Tensor,
+    edges: float | NDArray[np.float64],
+    rng: np.random.Generator,
+    *,
+    edge_per_variance: float = 0.0,
 ) -> TrapRemoval | Reason:
     """Permute the entries of each matrix, remove the singular components beyond an edge, put the entries back.
 
     The edge belongs to the bulk of the permuted matrix: N var(W) (1 + sqrt(M/N))^2 in the raw scale, with room for
-    the fluctuations of the largest eigenvalue. An eigenvalue at the edge stays.
+    the fluctuations of the largest eigenvalue. Huge entries widen the variance, and what is left without them has a
+    lower edge; so components go until all that stay are within the edge of the variance of what they make together.
+    An eigenvalue at the edge stays. Of what is left, before rounding to the dtype, the same permutation has no
+    eigenvalue beyond the edge of its variance; another permutation may have some, near the edge as a rule.
 
     Memory: three copies in the dtype given, 8 bytes an entry for the order, four M x M float64 matrices
     a slice (M the shorter side), one row chunk.
 
     Args:
         matrices: Shape (slices, rows, columns), any real floating dtype; computed where they are, in float64.
-        edges: Largest eigenvalue that stays, raw scale, one for all matrices or one each, shape (slices,).
+        edges: Up to here eigenvalues always stay, raw scale, one for all matrices or one each, shape (slices,).
         rng: Where the permutation comes from: the same generator state gives the same on every device.
+        edge_per_variance: Edge of noise of unit variance, raw scale: where times the variance of the entries left it
+            is above `edges`, it is the edge. At 0 `edges` alone are.
 
     Returns:
         What is left, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
@@ -74,6 +83,8 @@ def remove_traps(
         SetolError: No stack of real matrices, or the edges are negative, not finite, or not one for each.
     """
     check_stack(matrices)
+    if not (np.isfinite(edge_per_variance) and edge_per_variance >= 0):
+        raise SetolError(f"need a finite edge_per_variance of at least 0; got {edge_per_variance}.")
     edge = _edge_of_each(edges, matrices)
     order = permutation_indices(matrices, rng)
     permuted = in_order(matrices, order)
@@ -81,7 +92,7 @@ def remove_traps(
     system = right_eigensystem(tall)
     if isinstance(system, Reason):
         return system
-    kept = system.evals <= edge
+    kept = _within_own_edge(tall, system, edge, edge_per_variance)
     left = keep_components(tall, system, kept)
     return TrapRemoval(
         matrices=back_in_place(left if tall is permuted else left.mT, order),
@@ -120,6 +131,30 @@ def remove_mean(matrices: torch.Tensor) -> MeanRemoval | Reason:
         mean=mean.cpu().numpy(),
         removed_sq=(n_entries * mean.square()).cpu().numpy(),
     )
+
+
+def _within_own_edge(
+    matrices: torch.Tensor, system: RightEigensystem, edges: torch.Tensor, edge_per_variance: float
+) -> torch.Tensor:
+    """Which components stay, boolean, shape (slices, M): all within the edge of the variance they make together.
+
+    Without some components a matrix keeps the eigenvalues of the others, so nothing is decomposed again: each has a
+    share of the squared entries, its eigenvalue, and one of the entries' sum, u_i^T 1 s_i v_i^T 1. Each round but the
+    last takes a component at least: there are at most M + 1.
+    """
+    n_slices, n_rows, n_cols = matrices.shape
+    column_sums = torch.zeros((n_slices, n_cols), dtype=torch.float64, device=matrices.device)
+    for rows in float64_row_chunks(matrices, matrices.device):
+        column_sums += rows.sum(1)
+    entry_sums = (column_sums[:, None, :] @ system.vectors)[:, 0] * system.vectors.sum(1)
+    kept = torch.ones_like(system.evals, dtype=torch.bool)
+    while True:
+        squares, sums = (torch.where(kept, part, 0.0).sum(1, keepdim=True) for part in (system.evals, entry_sums))
+        variance = squares / (n_rows * n_cols) - (sums / (n_rows * n_cols)).square()
+        within = kept & (system.evals <= torch.maximum(edges, edge_per_variance * variance))
+        if torch.equal(within, kept):
+            return kept
+        kept = within
 
 
 def _edge_of_each(edges: float | NDArray[np.float64], matrices: torch.Tensor) -> torch.Tensor:

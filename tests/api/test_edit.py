@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -14,8 +15,13 @@ import setol_zoo as zoo
 from catalogs import CatalogError
 from checkpoints.errors import CheckpointError
 from checkpoints.write import DestinationError
+from pipeline import decomposer
 from pipeline.errors import OptionError
+from setol.random_matrix.traps import count_traps
+from setol.weights.permutation import permuted_spectra
+from setol.weights.precision import decompose_float32
 from tests.api.models import TiedLanguageModel, convolutions, seeded, weight_normed
+from tests.pipeline.test_worker import attempts
 
 
 def matrix(n_rows, n_cols, seed, dtype=torch.float64):
@@ -223,6 +229,23 @@ def test_a_planted_mean_and_a_planted_entry_are_removed(trapped, tmp_path):
     assert sum(row.n_means for row in again.changes) == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_no_trap_is_left_under_the_permutation_that_was_used(tmp_path, dtype):
+    """Beside an entry of 400 one of 25 is within the edge of the variance; without it, beyond."""
+    weight = torch.randn(120, 60, generator=torch.Generator().manual_seed(1))
+    weight[3, 4], weight[50, 20] = 400.0, 25.0
+    save_file({"fc.weight": weight.to(dtype)}, tmp_path / "m.safetensors")
+    (row,) = zoo.detrap(tmp_path / "m.safetensors", tmp_path / "out.safetensors", seed=5).changes
+    assert row.n_components == 2
+    left = load_file(tmp_path / "out.safetensors")["fc.weight"].double()[None]
+    rng = np.random.default_rng((5, crc32(b"fc.weight"), 0))
+    variance = left.var((1, 2), unbiased=False).numpy()
+    assert count_traps(permuted_spectra(left, 1, rng)[0], variance, 120).n_traps == 0
+    again = zoo.detrap(tmp_path / "out.safetensors", tmp_path / "again.safetensors", seed=5)
+    assert again.changes[0].n_components == 0
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "out.safetensors").read_bytes()
+
+
 def test_one_kind_of_trap_alone(trapped, tmp_path):
     means = zoo.detrap(trapped, tmp_path / "m.safetensors", remove="mean").to_pandas()
     assert (means["n_means"].sum(), means["n_components"].sum()) == (2, 0)
@@ -278,3 +301,26 @@ def test_a_model_of_one_linear_layer(tmp_path):
     torch.manual_seed(0)
     (row,) = zoo.truncate(nn.Linear(70, 60), tmp_path / "cut.safetensors", min_evals=61).changes
     assert row.reason == "too_few_eigenvalues"
+
+
+def test_the_log_says_how_the_spectra_of_a_module_were_made(tmp_path, monkeypatch):
+    model = seeded(convolutions)
+    for options in ({}, {"precision": "float32"}, {"precision": "float32", "min_evals": 11}):
+        zoo.analyze(model, results=tmp_path / "r", **options)
+    exact, narrow, again = attempts(tmp_path / "r")
+    assert (exact["precision"], exact["float32_deviation"], exact["remarks"]) == ("float64", None, None)
+    assert (narrow["precision"], narrow["remarks"]) == ("float32", None)
+    assert 0 < narrow["float32_deviation"] < 1e-5
+    assert (again["precision"], again["reused_spectra"]) == (None, True)
+
+    def coarse(matrices, *, device):
+        """As products in bfloat16 leave it."""
+        return decompose_float32(matrices.bfloat16(), device=device)
+
+    monkeypatch.setattr(decomposer, "decompose_float32", coarse)
+    a = zoo.analyze(model, precision="float32", results=tmp_path / "coarse")
+    (row,) = attempts(tmp_path / "coarse")
+    assert row["precision"] == "float64"
+    assert row["float32_deviation"] > narrow["float32_deviation"]
+    assert row["remarks"].startswith("float32 was off by ")
+    assert a.remarks == (row["remarks"],)

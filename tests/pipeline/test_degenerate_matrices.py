@@ -55,8 +55,8 @@ ANALYZED = {
     "rank 1": (gaussian(90, 1) @ gaussian(1, N_COLS), "no_tail", "too_few_eigenvalues"),
     "rank 2": (gaussian(90, 2) @ gaussian(2, N_COLS), "ok", None),
     "identity": (torch.eye(N_COLS), "no_tail", "equal_eigenvalues"),
-    "orthogonal columns": (ORTHOGONAL, "ok", None),  # equal but for rounding: what is fitted is the rounding
-    "orthogonal rows": (ORTHOGONAL.T.contiguous(), "ok", None),
+    "orthogonal columns": (ORTHOGONAL, "no_tail", "equal_eigenvalues"),  # but for rounding
+    "orthogonal rows": (ORTHOGONAL.T.contiguous(), "no_tail", "equal_eigenvalues"),
     "zeros": (torch.zeros(90, N_COLS), "failed", "zero_matrix"),
     "one entry not zero": (ONE_ENTRY, "no_tail", "too_few_eigenvalues"),
     "denormal eigenvalues": (gaussian(90, N_COLS) * 1e-159, "ok", None),

@@ -304,3 +304,14 @@ def test_small_noise_is_random_like(n_cols, n_slices):
         )
         phases.append(verdict.phase)
     assert phases.count(Phase.RANDOM_LIKE) >= 46
+
+
+@pytest.mark.parametrize(("n_rows", "n_cols"), [(20, 2), (30, 3), (50, 5), (64, 16)])
+def test_an_orthogonal_matrix_is_not_noise_however_small(n_rows, n_cols):
+    rng = np.random.default_rng(1)
+    W, _ = np.linalg.qr(rng.standard_normal((n_rows, n_cols)))
+    spectrum = LayerSpectrum(np.linalg.svd(W, compute_uv=False) ** 2, n_rows, n_cols)
+    verdict = classify_phase(
+        spectrum, bulk_by_iteration(spectrum), Reason.EQUAL_EIGENVALUES, exponential_ratio=None, exponential_p=None
+    )
+    assert verdict.phase is Reason.NO_PHASE

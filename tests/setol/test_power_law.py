@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 
 from setol import PowerLawFit, Reason, SetolError, SmallSample, fit_power_law
+from setol.tails.hill import fit_hill
 from setol.tails.scan import tail_exponents
 
 KINDS = ("pareto", "lognormal", "marchenko_pastur", "uniform", "mixture", "one_decimal")
@@ -186,3 +187,13 @@ def test_matrices_of_heavy_tailed_entries(size):
     W = rng.choice([-1.0, 1.0], (size, size)) / (1.0 - rng.random((size, size)))
     fit = fit_power_law(np.linalg.svd(W, compute_uv=False) ** 2)
     assert 1.4 <= fit.alpha <= 1.75
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_orthogonal_matrix_has_no_tail(dtype):
+    """What rounding leaves of equal eigenvalues fits a power law of alpha in the millions."""
+    W, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((256, 128)))
+    evals = np.linalg.svd(W.astype(dtype).astype(np.float64), compute_uv=False) ** 2
+    assert evals[0] > evals[-1]
+    assert fit_power_law(evals) is Reason.EQUAL_EIGENVALUES
+    assert fit_hill(evals) is Reason.EQUAL_EIGENVALUES

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from setol import Reason, SetolError
+from setol.random_matrix.edge import noise_edge
+from setol.random_matrix.traps import count_traps
 from setol.weights.decomposition import decompose
 from setol.weights.permutation import permutation_indices, permuted_spectra
 from setol.weights.trap_removal import MeanRemoval, TrapRemoval, remove_mean, remove_traps
@@ -78,6 +80,54 @@ def test_a_huge_entry_makes_a_trap_that_has_no_mean():
     assert removal.n_removed.tolist() == [1]
     assert largest_permuted(removal.matrices, 11)[0] < EDGE
     assert abs(float(removal.matrices[0, 17, 4])) < 20.0
+
+
+def spiked(seed, sizes):
+    """Gaussian entries of unit variance, and a few huge ones, each in a row and a column of its own."""
+    matrices = gaussian((1, N_ROWS, N_COLS), seed=seed)
+    for index, size in enumerate(sizes):
+        matrices[0, 7 * index, 3 * index] = size
+    return matrices
+
+
+def variance(matrices):
+    return matrices.var((1, 2), unbiased=False).numpy()
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.08])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_huge_entries_that_hide_others_go_first_and_then_the_others(transposed, mean):
+    """Those of 400 nearly treble the variance: beside them 45 and the mean are within the edge, and beyond it after."""
+    matrices = spiked(8, [400.0, 400.0, 45.0, 45.0]) + mean
+    matrices = matrices.mT if transposed else matrices
+    per_variance = noise_edge(N_ROWS, N_COLS, 1.0).threshold() * N_ROWS
+    one_round = remove_traps(matrices, per_variance * variance(matrices), rng(10))
+    removal = remove_traps(matrices, 0.0, rng(10), edge_per_variance=per_variance)
+    assert one_round.n_removed.tolist() == [2]
+    # One more where the noise left comes to lie just beyond the edge.
+    assert removal.n_removed[0] - (5 if mean else 4) in (0, 1)
+    left = {"one round": one_round.matrices, "all": removal.matrices}
+    traps = {
+        name: count_traps(permuted_spectra(each, 1, rng(10))[0], variance(each), N_ROWS).n_traps
+        for name, each in left.items()
+    }
+    assert traps["one round"] >= 2
+    assert traps["all"] == 0
+    distance = (matrices - removal.matrices).square().sum()
+    np.testing.assert_allclose(removal.removed_sq, float(distance), rtol=1e-10)
+
+
+def test_every_matrix_of_a_stack_has_the_edge_of_its_own_variance():
+    stack = torch.cat([spiked(8, [400.0, 45.0]), gaussian((1, N_ROWS, N_COLS), seed=9), 0.01 * spiked(8, [80.0])])
+    per_variance = noise_edge(N_ROWS, N_COLS, 1.0).threshold(n_slices=3) * N_ROWS
+    removal = remove_traps(stack, 0.0, rng(11), edge_per_variance=per_variance)
+    assert removal.n_removed.tolist() == [2, 0, 1]
+    assert torch.equal(removal.matrices[1], stack[1])
+    assert (
+        count_traps(permuted_spectra(removal.matrices, 1, rng(11))[0], variance(removal.matrices), N_ROWS).n_traps == 0
+    )
+    kept = remove_traps(stack, np.array([1e9, 0.0, 0.0]), rng(11), edge_per_variance=per_variance)
+    assert kept.n_removed.tolist() == [0, 0, 1]  # up to `edges` all stay, whatever the variance
 
 
 def test_removal_is_that_of_a_dense_svd_of_the_permuted_matrix():
@@ -155,3 +205,9 @@ def test_refuses_edges_that_are_none(edges):
 def test_refuses_edges_of_other_matrices(edges):
     with pytest.raises(SetolError, match=r"one edge, or one for each of the 2 matrices; got shape \("):
         remove_traps(gaussian((2, 5, 4)), edges, rng())
+
+
+@pytest.mark.parametrize("edge", [-1.0, float("nan"), float("inf")])
+def test_refuses_an_edge_of_unit_variance_that_is_none(edge):
+    with pytest.raises(SetolError, match="need a finite edge_per_variance of at least 0"):
+        remove_traps(gaussian((2, 5, 4)), 0.0, rng(), edge_per_variance=edge)
