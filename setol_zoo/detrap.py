@@ -63,8 +63,9 @@ def detrap(
 
     First the mean of the entries, in those matrices alone where it makes a trap (|m|/s > Q^(-1/4)/sqrt(M)); then, of
     the permuted entries, the components beyond the Tracy-Widom edge of noise, until none is beyond the edge of the
-    variance of what is left. With `remove="both"` or `"components"` the permutation of that seed then shows no trap,
-    up to rounding to the number format; others may show one, near the edge as a rule. Matrices without traps and all
+    variance that what is left has in the directions left. That holds of the permutation of that seed, up to rounding
+    to the number format; others, and a count against the variance over all entries, which is lower by the directions
+    removed, may show one near the edge. Matrices without traps and all
     other tensors are copied, numbers and formats as they are. Memory: six copies of the largest tensor, 8 bytes an
     entry of it, and four M x M float64 matrices for each of its taps.
 

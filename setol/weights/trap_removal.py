@@ -62,9 +62,13 @@ def remove_traps(
 
     The edge belongs to the bulk of the permuted matrix: N var(W) (1 + sqrt(M/N))^2 in the raw scale, with room for
     the fluctuations of the largest eigenvalue. Huge entries widen the variance, and what is left without them has a
-    lower edge; so components go until all that stay are within the edge of the variance of what they make together.
-    An eigenvalue at the edge stays. Of what is left, before rounding to the dtype, the same permutation has no
-    eigenvalue beyond the edge of its variance; another permutation may have some, near the edge as a rule.
+    lower edge; so components go until all that stay are within the edge of the variance of what they make together,
+    in the directions that are left: M less those removed. Counted over all M, every removal would lower the edge of
+    pure noise too, and empty a narrow matrix one component after the other. An eigenvalue at the edge stays.
+
+    This holds of the same permutation, before rounding to the dtype. Where components went, the edge of the variance
+    over all entries is lower by their share of M, and an eigenvalue may lie between the two; another permutation may
+    have some beyond, near the edge as a rule.
 
     Memory: three copies in the dtype given, 8 bytes an entry for the order, four M x M float64 matrices
     a slice (M the shorter side), one row chunk.
@@ -73,8 +77,8 @@ def remove_traps(
         matrices: Shape (slices, rows, columns), any real floating dtype; computed where they are, in float64.
         edges: Up to here eigenvalues always stay, raw scale, one for all matrices or one each, shape (slices,).
         rng: Where the permutation comes from: the same generator state gives the same on every device.
-        edge_per_variance: Edge of noise of unit variance, raw scale: where times the variance of the entries left it
-            is above `edges`, it is the edge. At 0 `edges` alone are.
+        edge_per_variance: Edge of noise of unit variance, raw scale: where times the variance of what is left it is
+            above `edges`, it is the edge. At 0 `edges` alone are.
 
     Returns:
         What is left, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
@@ -136,7 +140,7 @@ def remove_mean(matrices: torch.Tensor) -> MeanRemoval | Reason:
 def _within_own_edge(
     matrices: torch.Tensor, system: RightEigensystem, edges: torch.Tensor, edge_per_variance: float
 ) -> torch.Tensor:
-    """Which components stay, boolean, shape (slices, M): all within the edge of the variance they make together.
+    """Which components stay, boolean, shape (slices, M): all within the edge of the noise they make together.
 
     Without some components a matrix keeps the eigenvalues of the others, so nothing is decomposed again: each has a
     share of the squared entries, its eigenvalue, and one of the entries' sum, u_i^T 1 s_i v_i^T 1. Each round but the
@@ -150,7 +154,8 @@ def _within_own_edge(
     kept = torch.ones_like(system.evals, dtype=torch.bool)
     while True:
         squares, sums = (torch.where(kept, part, 0.0).sum(1, keepdim=True) for part in (system.evals, entry_sums))
-        variance = squares / (n_rows * n_cols) - (sums / (n_rows * n_cols)).square()
+        directions = kept.sum(1, keepdim=True).clamp_min(1)
+        variance = (squares - sums.square() / (n_rows * n_cols)) / (n_rows * directions)
         within = kept & (system.evals <= torch.maximum(edges, edge_per_variance * variance))
         if torch.equal(within, kept):
             return kept

@@ -45,8 +45,8 @@ def command(
     """Write MODEL without correlation traps: eigenvalues that stay when the entries of a matrix are permuted.
 
     The mean is taken from those matrices where it makes a trap; then the entries are permuted, the components removed
-    until none is beyond the edge of noise, and the entries put back. That permutation then shows no trap; others may,
-    near the edge as a rule. Matrices without traps and all other tensors are copied.
+    until none is beyond the edge of the noise that is left, and the entries put back. Other permutations may show a
+    trap, near the edge as a rule. Matrices without traps and all other tensors are copied.
 
     Exit status: 0 done, 1 the weights could not be had, read or written, 2 the call was wrong.
     """
