@@ -94,7 +94,7 @@ def test_without_a_fit_the_most_frequent_reason_is_told():
 def test_a_model_of_nan_is_not_called_a_model_of_vectors():
     nan = torch.full((70, 60), float("nan"))
     told = zoo.analyze({"a.weight": nan, "b.weight": nan + 1, "c.bias": torch.ones(3)}).reading
-    assert "2 of 2 matrices, non_finite: Some entries are NaN or infinite." in told
+    assert "2 of 2 matrices, non_finite: Some entries are NaN, infinite, or too large" in told
 
 
 def test_a_model_without_tensors_is_not_called_a_model_of_vectors(tmp_path):
