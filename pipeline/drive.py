@@ -1,13 +1,13 @@
 """The main job: a catalog and options in, a results folder brought up to date."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, to_arrow
+from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, WeightFile, to_arrow
 from checkpoints.errors import NotFound
 from pipeline.folder import ResultsFolder
 from pipeline.identify import Identified, Unidentified, identify, told_apart
@@ -102,17 +102,29 @@ def _identified(request: RunRequest) -> Identified:
 
 
 def _plan(request: RunRequest, identified: Identified) -> Plan:
-    folder, options = request.folder, request.options
-    units = make_plan(identified.files, options, finished=(), failed=()).units
+    plan = plan_in(request.folder, identified.files, request.options, retry_failed=request.retry_failed)
+    return replace(plan, notes=identified.notes)
+
+
+def plan_in(folder: ResultsFolder, files: Sequence[WeightFile], options: Options, *, retry_failed: bool) -> Plan:
+    """Plan what a results folder lacks; files of it that cannot be read count as missing.
+
+    Args:
+        folder: The results folder; nothing is written to it.
+        files: Weight files of known content.
+        options: How spectra are made and metrics computed.
+        retry_failed: Whether what failed for good is planned too.
+    """
+    units = make_plan(files, options, finished=(), failed=()).units
     damaged = folder.damaged({name for unit in units for name in (unit.spectra_id, unit.fit_id)})
     paths = {each.path for each in damaged}
     plan = make_plan(
-        identified.files,
+        files,
         options,
         finished=folder.finished() - {path.stem for path in paths},
-        failed=frozenset() if request.retry_failed else folder.permanently_failed(paths),
+        failed=frozenset() if retry_failed else folder.permanently_failed(paths),
     )
-    return replace(plan, damaged=damaged, notes=identified.notes)
+    return replace(plan, damaged=damaged)
 
 
 def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSummary:

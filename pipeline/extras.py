@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.options import SpectrumOptions
+from pipeline.vector_columns import SPREADS
 from setol import Reason
 from setol.weights.farms import window_spectra
 from setol.weights.permutation import permuted_spectra
@@ -42,9 +43,9 @@ def extra_columns(
     if options.vectors:
         vectors = singular_vectors(matrices)
         if not isinstance(vectors, Reason):
-            for side, spread in (("long", vectors.long), ("short", vectors.short)):
-                for quantity in ("localization", "participation", "entropy"):
-                    columns[f"{side}_{quantity}"] = _nulls(getattr(spread, quantity).ravel())
+            for name in SPREADS:
+                side, quantity = name.split("_")
+                columns[name] = _nulls(getattr(getattr(vectors, side), quantity).ravel())
     return columns
 
 

@@ -14,7 +14,6 @@ from setol.marchenko_pastur_ecs import marchenko_pastur_ecs
 from setol.random_matrix.divergence import jensen_shannon
 from setol.random_matrix.layer_spectrum import LARGEST_LAMBDA_MAX, SMALLEST_LAMBDA_MAX, LayerSpectrum
 from setol.random_matrix.phases import PhaseThresholds, classify_phase
-from setol.random_matrix.spikes import Spikes, count_spikes
 from setol.random_matrix.traps import count_traps, mean_trap
 from setol.random_matrix.variance import Bulk, bulk_by_iteration, bulk_by_quantile
 
@@ -45,17 +44,23 @@ def bulk_columns(
         exponential_p=exponential.get("p_exponential"),
         thresholds=PhaseThresholds(tracy_widom_level=level),
     )
-    columns: dict[str, Any] = {"erg_null_share": _null_share(spectrum.aspect_ratio)}
-    if not isinstance(verdict, Reason):
+    assert not isinstance(verdict, Reason), "there are eigenvalues above 0"
+    columns: dict[str, Any] = {
+        "erg_null_share": _null_share(spectrum.aspect_ratio),
+        "phase": None if isinstance(verdict.phase, Reason) else verdict.phase.value,
+        "phase_decided_by": verdict.decided_by,
+        "universality": verdict.universality.value if verdict.universality else None,
+    }
+    spikes = verdict.evidence.spikes  # those that the phase was told by
+    if spikes is not None:
         columns |= {
-            "phase": None if isinstance(verdict.phase, Reason) else verdict.phase.value,
-            "phase_decided_by": verdict.decided_by,
-            "universality": verdict.universality.value if verdict.universality else None,
+            "mp_lambda_plus": spikes.lambda_plus,
+            "mp_soft_rank": spikes.mp_soft_rank,
+            "n_spikes": spikes.n_spikes,
         }
-    if not isinstance(bulk, Bulk):
-        return columns
-    spikes = count_spikes(spectrum, bulk.law.variance, level=level)
-    return columns | {"mp_sigma": float(np.sqrt(bulk.share)), "mp_ks": bulk.ks, **_spike_columns(spikes)}
+    if isinstance(bulk, Bulk):
+        columns |= {"mp_sigma": float(np.sqrt(bulk.share)), "mp_ks": bulk.ks}
+    return columns
 
 
 def _within_float64(evals: NDArray[np.float64]) -> bool:
@@ -69,16 +74,6 @@ def _within_float64(evals: NDArray[np.float64]) -> bool:
 def _null_share(aspect_ratio: float) -> float:
     """Share of a random matrix in its ECS: few shapes recur in a model, and the quadrature is dear beside the rest."""
     return marchenko_pastur_ecs(aspect_ratio).fraction
-
-
-def _spike_columns(spikes: Spikes | Reason) -> dict[str, Any]:
-    if isinstance(spikes, Reason):
-        return {}
-    return {
-        "mp_lambda_plus": spikes.lambda_plus,
-        "mp_soft_rank": spikes.mp_soft_rank,
-        "n_spikes": spikes.n_spikes,
-    }
 
 
 def mean_trap_columns(layer: Layer) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalogs import CATALOG_SCHEMA, WeightFile, catalog_names, from_arrow, load_catalog
-from pipeline.drive import Executor, Failure, Reporter, RunSummary
+from pipeline.drive import Executor, Failure, Reporter, RunSummary, plan_in
 from pipeline.errors import FolderError, OptionError
 from pipeline.folder import ResultsFolder
 from pipeline.options import PLAIN_SPECTRA, SPECTRA_VERSION, MetricOptions, Options, SpectrumOptions
-from pipeline.plan import Unit, make_plan
+from pipeline.plan import Unit
 from pipeline.records import ATTEMPTS_SCHEMA
 from pipeline.worker import Job
 
@@ -55,26 +55,24 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
     spectrum = request.spectrum or spectrum_options(stored)
     options = Options(spectrum, request.metrics)
     files = _files(folder)
-    whole = make_plan(files, options, finished=(), failed=()).units
     folder.prepare()
-    damaged = folder.damaged({name for unit in whole for name in (unit.spectra_id, unit.fit_id)})
-    unreadable = {each.path.stem for each in damaged}
-    finished = folder.finished() - unreadable
-    plan = make_plan(files, options, finished=finished, failed=())
-    ready = [unit for unit in plan.units if unit.spectra_id in finished]
-    missing = [unit for unit in plan.units if unit.spectra_id not in finished]
+    plan = plan_in(folder, files, options, retry_failed=True)
+    unreadable = {each.path.stem for each in plan.damaged}
+    there = folder.finished() - unreadable
+    ready = [unit for unit in plan.units if unit.spectra_id in there]
+    missing = [unit for unit in plan.units if unit.spectra_id not in there]
     hopeless = _failed_for_good(folder, spectrum, unreadable)
     makeable = [unit for unit in missing if unit.weights_sha256 not in hopeless]
     makes = _run_that_makes(folder, stored["catalog"], makeable, spectrum) if makeable else "all failed for good"
     if not ready and not plan.finished and not any(unit.spectra_id in unreadable for unit in missing):
         raise OptionError(f"no weight file in {folder.root} has spectra with {_described(spectrum)}: {makes}.")
-    folder.set_aside(damaged)
+    folder.set_aside(plan.damaged)
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
     folder.save_options(options.config, {**options.content, "catalog": stored["catalog"], "planned": planned})
     matrices = {unit.spectra_id: pq.read_metadata(folder.spectra_path(unit.spectra_id)).num_rows for unit in ready}
     # The longest first, so that none is left to run alone: a small file with a thousand layers takes longest here.
     ready.sort(key=lambda unit: -matrices[unit.spectra_id])
-    reporter.planned(replace(plan, units=tuple(ready), damaged=damaged), ())
+    reporter.planned(replace(plan, units=tuple(ready)), ())
     failures = []
     for unit in missing:
         if said := hopeless.get(unit.weights_sha256):

@@ -83,26 +83,26 @@ def near_columns(evals: NDArray[np.float64]) -> dict[str, Any]:
 
 def exponential_columns(evals: NDArray[np.float64], law: PowerLawFit) -> dict[str, Any]:
     """The power law against an exponential on the same tail: the comparison that the phases rest on."""
-    return _ratio_columns("exponential", evals, law, fit_exponential(evals, law.lambda_min))
+    power_law, exponential = fit_power_law_above(evals, law.lambda_min), fit_exponential(evals, law.lambda_min)
+    return _ratio_columns("exponential", evals, power_law, exponential)
 
 
 def alternative_columns(evals: NDArray[np.float64], law: PowerLawFit) -> dict[str, Any]:
     """The power law against the other laws on the same tail, and the exponent and cutoff of the truncated one."""
     lambda_min = law.lambda_min
-    truncated = fit_truncated_power_law(evals, lambda_min)
-    columns = _ratio_columns("truncated", evals, law, truncated, nested=True)
-    columns |= _ratio_columns("log_normal", evals, law, fit_log_normal(evals, lambda_min))
-    columns |= _ratio_columns("stretched", evals, law, fit_stretched_exponential(evals, lambda_min))
+    power_law, truncated = fit_power_law_above(evals, lambda_min), fit_truncated_power_law(evals, lambda_min)
+    columns = _ratio_columns("truncated", evals, power_law, truncated, nested=True)
+    columns |= _ratio_columns("log_normal", evals, power_law, fit_log_normal(evals, lambda_min))
+    columns |= _ratio_columns("stretched", evals, power_law, fit_stretched_exponential(evals, lambda_min))
     if isinstance(truncated, Reason):
         return columns
     return columns | {"truncated_alpha": truncated.alpha, "truncated_cutoff": number(truncated.cutoff)}
 
 
 def _ratio_columns(
-    name: str, evals: NDArray[np.float64], law: PowerLawFit, other: TailLaw | Reason, *, nested: bool = False
+    name: str, evals: NDArray[np.float64], power_law: TailLaw | Reason, other: TailLaw | Reason, *, nested: bool = False
 ) -> dict[str, Any]:
     """Log-likelihood ratio to the other law, above 0 where the power law is likelier, and its p-value."""
-    power_law = fit_power_law_above(evals, law.lambda_min)
     if isinstance(power_law, Reason) or isinstance(other, Reason):
         return {}
     ratio = likelihood_ratio(evals, power_law, other, nested=nested)
