@@ -165,7 +165,11 @@ def layer_metrics(layer: Layer, options: MetricOptions) -> dict[str, Any]:
         exponential = exponential_columns(tail, law)
         columns |= {**other_exponents(tail, law), **exponential, **bulk_columns(layer, law, exponential, options)}
     if options.detail == "full":
-        columns |= {**near_columns(tail), **alternative_columns(tail, law), **quality_columns(evals, law.alpha)}
+        columns |= {
+            **near_columns(tail, law, options),
+            **alternative_columns(tail, law),
+            **quality_columns(evals, law.alpha),
+        }
     return columns
 
 

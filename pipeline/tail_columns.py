@@ -73,9 +73,10 @@ def other_exponents(evals: NDArray[np.float64], law: PowerLawFit) -> dict[str, A
     }
 
 
-def near_columns(evals: NDArray[np.float64]) -> dict[str, Any]:
+def near_columns(evals: NDArray[np.float64], law: PowerLawFit, options: MetricOptions) -> dict[str, Any]:
     """The range of alpha over the tails that fit nearly as well as the best, and how many minima D has among them."""
-    near = near_minima(evals)
+    plain = options.fingers == "keep" and not options.small_sample
+    near = near_minima(evals, best=law if plain else None)
     if isinstance(near, Reason):
         return {}
     return {"alpha_low": near.alpha_low, "alpha_high": near.alpha_high, "n_minima": len(near.minima)}

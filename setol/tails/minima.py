@@ -49,12 +49,16 @@ class NearMinima:
     minima: tuple[PowerLawFit, ...]
 
 
-def near_minima(evals: NDArray[np.float64], *, noise: float = NOISE) -> NearMinima | Reason:
+def near_minima(
+    evals: NDArray[np.float64], *, noise: float = NOISE, best: PowerLawFit | None = None
+) -> NearMinima | Reason:
     """Find the tails whose D is within noise/sqrt(n_tail) of the smallest, n_tail that of the best tail.
 
     Args:
         evals: Positive eigenvalues, shape (n,), any order, any scale.
         noise: Tolerance on D, times sqrt(n_tail); by default one standard deviation.
+        best: What `fit_power_law` found for these eigenvalues without further options, where that is known: it is
+            then not looked for again.
 
     Returns:
         The tails, or why there are none: fewer than two eigenvalues, or all of them equal.
@@ -69,13 +73,15 @@ def near_minima(evals: NDArray[np.float64], *, noise: float = NOISE) -> NearMini
         return Reason.TOO_FEW_EIGENVALUES
     ordered = np.sort(evals).astype(np.float64)
     log_evals = np.log(ordered)
-    choice = scan_tails(log_evals)
-    if choice is None:
-        return Reason.EQUAL_EIGENVALUES
-    tolerance = noise / math.sqrt(len(ordered) - choice.start)
-    distances = tail_distances(log_evals, limit=choice.distance + 2.0 * tolerance)
+    if best is None:
+        choice = scan_tails(log_evals)
+        if choice is None:
+            return Reason.EQUAL_EIGENVALUES
+        best = fit_of_choice(ordered, choice)
+    tolerance = noise / math.sqrt(best.n_tail)
+    distances = tail_distances(log_evals, limit=best.d_ww + 2.0 * tolerance)
     alphas = tail_exponents(log_evals)
-    near = np.flatnonzero(distances <= choice.distance + tolerance)
+    near = np.flatnonzero(distances <= best.d_ww + tolerance)
     minima = sorted(
         (
             fit_of_choice(ordered, TailChoice(start, float(alphas[start]), float(distances[start])))
@@ -84,7 +90,7 @@ def near_minima(evals: NDArray[np.float64], *, noise: float = NOISE) -> NearMini
         key=lambda fit: (fit.d_ww, fit.lambda_min),
     )
     return NearMinima(
-        best=fit_of_choice(ordered, choice),
+        best=best,
         alpha_low=float(alphas[near].min()),
         alpha_high=float(alphas[near].max()),
         lambda_min_low=float(ordered[near[0]]),

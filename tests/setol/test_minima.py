@@ -105,6 +105,12 @@ def test_scale(draw_spectrum, factor):
     assert scaled.lambda_min_high == pytest.approx(result.lambda_min_high * factor, rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_best_fit_that_is_known_changes_nothing(draw_spectrum, kind):
+    evals = draw_spectrum(kind, np.random.default_rng(KINDS.index(kind)), 300)
+    assert near_minima(evals, best=fit_power_law(evals)) == near_minima(evals)
+
+
 def test_no_tail():
     for evals in ([], [2.0]):
         assert near_minima(np.array(evals)) is Reason.TOO_FEW_EIGENVALUES
