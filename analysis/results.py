@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from analysis.configurations import Configuration, choose, configurations, layouts, tries
 from analysis.errors import AnalysisError
 from analysis.guard import close_doors, select
-from analysis.stored import Stored, find_stored, lazy_parquet, read_parquet
+from analysis.many_files import insert_files
+from analysis.stored import Stored, find_stored, lazy_parquet
 from catalogs import unknown_name
 from catalogs.identity import fit_id, spectra_id
+from catalogs.places import Place, Where, place_of
 from setol import Reason
 
 VIEWS = (
@@ -24,6 +26,7 @@ VIEWS = (
     "spectra",
     "scores",
     "attempts",
+    "runs",
     "skipped",
     "failures",
     "models",
@@ -63,7 +66,7 @@ class Results:
         configs: All that there are, the one that was asked for last first.
     """
 
-    folders: tuple[Path, ...]
+    folders: tuple[Where, ...]
     config: str
     configs: tuple[Configuration, ...]
     _connection: duckdb.DuckDBPyConnection = field(repr=False)
@@ -138,33 +141,37 @@ class Results:
         return str(keys[0])
 
 
-def open_results(folders: str | Path | Sequence[str | Path], config: str | None = None) -> Results:
+def open_results(folders: str | Where | Sequence[str | Where], config: str | None = None) -> Results:
     """Open results folders and define the views.
 
     Args:
-        folders: One or several; what they have in common counts once, and what they say differently about a model
-            is taken from the first.
+        folders: One or several, paths or URLs such as `s3://bucket/run1`; what they have in common counts once, and
+            what they say differently about a model is taken from the first.
         config: Name of the configuration to show, or the beginning of it. By default the newest complete one:
             every weight file of known content that did not fail for good has metrics. If none is complete, the newest.
 
     Raises:
         AnalysisError: A folder is not there or holds no results, or there is no such configuration.
+        CatalogError: A URL is of a kind that is not known.
     """
-    several = [folders] if isinstance(folders, str | Path) else list(folders)
+    several = [folders] if isinstance(folders, str | Path | Place) else list(folders)
     if not several:
         raise AnalysisError("need at least one results folder, got none.")
-    paths = tuple(dict.fromkeys(Path(folder).resolve() for folder in several))
-    stored = find_stored(paths)
+    found_at = (place_of(folder) for folder in several)
+    places = tuple(dict.fromkeys(each.resolve() if isinstance(each, Path) else each for each in found_at))
+    stored = find_stored(places)
+    stored.fetch(stored.attempts.values())
     connection = duckdb.connect(":memory:")
     connection.execute(_script("tables"))
-    attempts = read_parquet(list(stored.attempts.values()), _schema(connection, "attempts"))
+    insert_files(connection, "stored.attempts", list(stored.attempts.values()))
+    attempts = connection.sql("FROM stored.attempts").to_arrow_table()
     found = configurations(stored, attempts)
     chosen = choose(found, config)
     _fill(connection, stored, attempts, chosen)
     for view in VIEWS:
         connection.execute(_script(view))
     close_doors(connection)
-    return Results(paths, chosen.name, found, connection)
+    return Results(places, chosen.name, found, connection)
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Table, chosen: Configuration) -> None:
@@ -174,19 +181,19 @@ def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Ta
     fits = {sha256: fit_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes}
     done = [sha256 for sha256 in hashes if fits[sha256] in stored.layers]
     spectra = [spectra_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes]
-    layers = read_parquet([stored.layers[fits[sha256]] for sha256 in done], _schema(connection, "layers"))
-    own = pa.array([config == chosen.name for config in attempts["config"].to_pylist()], pa.bool_())
+    fitted = [stored.layers[fits[sha256]] for sha256 in done]
+    files = [stored.spectra[name] for name in spectra if name in stored.spectra]
+    stored.fetch([*fitted, *files])  # spectra too: what was analyzed, and how far, stands in them alone
+    insert_files(connection, "stored.layers", fitted)
+    connection.execute("DELETE FROM stored.attempts WHERE config IS DISTINCT FROM $name", {"name": chosen.name})
     _load(connection, "CREATE TABLE stored.catalog AS FROM incoming", stored.catalog)
     _load(connection, "CREATE TABLE stored.scores AS FROM incoming", stored.scores)
-    _load(connection, "INSERT INTO stored.layers FROM incoming", layers)
-    _load(connection, "INSERT INTO stored.attempts FROM incoming", attempts.filter(own))
     _load(connection, "CREATE TABLE stored.tries AS FROM incoming", tries(stored, attempts, chosen.name))
     _load(
         connection, "INSERT INTO stored.done FROM incoming", pa.table({"weights_sha256": pa.array(done, pa.string())})
     )
     reasons = {"reason": [each.value for each in Reason], "sentence": [each.sentence for each in Reason]}
     _load(connection, "INSERT INTO stored.reasons FROM incoming", pa.table(reasons))
-    files = [stored.spectra[name] for name in spectra if name in stored.spectra]
     connection.register("stored_spectra", lazy_parquet(files, _schema(connection, "spectra")))
 
 

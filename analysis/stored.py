@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from analysis.errors import AnalysisError
+from analysis.mirror import ORIGIN, Mirror, mirror_of
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA
+from catalogs.journal import entry_of, replayed
+from catalogs.places import Place, Where
 
 _OPTIONS = ("spectrum", "spectra_version", "metrics", "metrics_version", "catalog", "planned")
 
@@ -29,6 +32,7 @@ class Stored:
         spectra: Files of spectra by spectra id.
         layers: Files of metrics by fit id.
         attempts: Files of the log by their own names.
+        mirrors: Where the files are had from.
     """
 
     catalog: pa.Table
@@ -37,9 +41,19 @@ class Stored:
     spectra: Mapping[str, Path]
     layers: Mapping[str, Path]
     attempts: Mapping[str, Path]
+    mirrors: tuple[Mirror, ...]
+
+    def fetch(self, paths: Collection[Path]) -> None:
+        """See to it that files are on this machine; the paths above say where they then lie.
+
+        Raises:
+            AnalysisError: They cannot be had.
+        """
+        for mirror in self.mirrors:
+            mirror.fetch(paths)
 
 
-def find_stored(folders: Sequence[Path]) -> Stored:
+def find_stored(folders: Sequence[Where]) -> Stored:
     """Look through results folders.
 
     Args:
@@ -51,25 +65,28 @@ def find_stored(folders: Sequence[Path]) -> Stored:
     catalogs, scores = [], []
     options: dict[str, Mapping[str, Any]] = {}
     models: set[str] = set()
-    for folder in folders:
-        _check(folder)
-        catalog = read_parquet([folder / "catalog.parquet"], CATALOG_SCHEMA)
+    mirrors = tuple(mirror_of(folder) for folder in folders)
+    for mirror in mirrors:
+        chosen = mirror.below("options", ".json")
+        _check(mirror, chosen)
+        mirror.fetch(chosen.values())
+        catalog = _journal(mirror, "catalog", CATALOG_SCHEMA)
         own = set(catalog["model"].to_pylist()) - models
         catalogs.append(_about(catalog, own))
-        if (folder / "scores.parquet").is_file():
-            scores.append(_about(read_parquet([folder / "scores.parquet"], SCORES_SCHEMA), own))
+        scores.append(_about(_journal(mirror, "scores", SCORES_SCHEMA), own))
         models |= own
-        for path in sorted((folder / "options").glob("*.json")):
+        for name, path in chosen.items():
             content = _read_options(path)
-            if path.stem not in options or options[path.stem]["planned"] < content["planned"]:
-                options[path.stem] = content
+            if name not in options or options[name]["planned"] < content["planned"]:
+                options[name] = content
     return Stored(
         catalog=pa.concat_tables(catalogs),
         scores=pa.concat_tables([SCORES_SCHEMA.empty_table(), *scores]),
         options=options,
-        spectra=_files(folders, "spectra/v1"),
-        layers=_files(folders, "layers/v1"),
-        attempts=_files(folders, "attempts"),
+        spectra=_files(mirrors, "spectra/v1"),
+        layers=_files(mirrors, "layers/v1"),
+        attempts=_files(mirrors, "attempts"),
+        mirrors=mirrors,
     )
 
 
@@ -96,6 +113,11 @@ def damaged(path: str | Path, error: str) -> str:
     """What is said of a file of results that cannot be read: what the reader met, and the command that heals it."""
     met = re.sub(r"Could not open Parquet input source '[^']*': ", "", " ".join(error.split())).rstrip(".")
     folder = next((each for each in Path(path).parents if (each / "options").is_dir()), Path("FOLDER"))
+    if (folder / ORIGIN).is_file():
+        return (
+            f"{path} cannot be read: {met}. It is a copy from {(folder / ORIGIN).read_text()}: delete it, and it is "
+            "fetched again; if that is no better, delete the file there, and the `setol run` that made it makes it anew"
+        )
     return (
         f"{path} cannot be read: {met}. The `setol run` that made it sets it aside and makes it anew: "
         f"call it again, with --results {_typed(folder)}"
@@ -109,24 +131,28 @@ def lazy_parquet(paths: Sequence[Path], schema: pa.Schema) -> ds.Dataset:
     return ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
 
 
-def _check(folder: Path) -> None:
-    if (folder / "catalog.parquet").is_file():
-        if any((folder / "options").glob("*.json")):
+def _check(mirror: Mirror, options: Collection[str]) -> None:
+    folder = mirror.where
+    if _journal_files(mirror, "catalog"):
+        if options:
             return
         raise AnalysisError(
             f"{folder} is not a complete results folder: it has no options/*.json. "
             f"The `setol run` that made it completes it: call it again, with --results {_typed(folder)}"
         )
     named = "Name a folder that `setol run` has filled"
+    if isinstance(folder, Place):
+        fill = f"setol run --catalog demo --results {_typed(folder)}"
+        raise AnalysisError(f"there are no results in {folder}. {named}, or fill this one: {fill}")
     if folder.exists() and not folder.is_dir():
         raise AnalysisError(f"{folder} is no folder. {named}.")
     if folder.is_dir() and any(folder.iterdir()):
-        raise AnalysisError(f"{folder} is not a results folder: it has no catalog.parquet. {named}.")
+        raise AnalysisError(f"{folder} is not a results folder: it has no catalog. {named}.")
     what = f"{folder} is empty" if folder.exists() else f"there is no folder {folder}"
     raise AnalysisError(f"{what}. {named}, or fill this one: setol run --catalog demo --results {_typed(folder)}")
 
 
-def _typed(folder: Path) -> str:
+def _typed(folder: Where) -> str:
     """A folder as a shell takes it."""
     return shlex.quote(str(folder))
 
@@ -135,12 +161,29 @@ def _about(table: pa.Table, models: set[str]) -> pa.Table:
     return table.filter(pa.array([model in models for model in table["model"].to_pylist()], pa.bool_()))
 
 
-def _files(folders: Sequence[Path], below: str) -> dict[str, Path]:
+def _journal(mirror: Mirror, name: str, schema: pa.Schema) -> pa.Table:
+    """A table that is kept as a journal."""
+    paths = _journal_files(mirror, name)
+    mirror.fetch(paths)
+    entries = []
+    for path in paths:
+        try:
+            entries.append(entry_of(path, schema))
+        except (OSError, pa.ArrowException) as error:
+            raise AnalysisError(damaged(path, str(error))) from error
+    return replayed(entries, schema)
+
+
+def _journal_files(mirror: Mirror, name: str) -> list[Path]:
+    """Its files, the oldest first; a table from before there were journals is one."""
+    old = mirror.root / f"{name}.parquet"
+    return [*([old] if f"{name}.parquet" in mirror.files else []), *mirror.below(name, ".parquet").values()]
+
+
+def _files(mirrors: Sequence[Mirror], below: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for folder in folders:
-        for path in sorted((folder / below).glob("*.parquet")):
-            if not path.name.startswith("."):  # still being written
-                found.setdefault(path.stem, path)
+    for mirror in mirrors:
+        found = mirror.below(below, ".parquet") | found
     return found
 
 

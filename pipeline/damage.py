@@ -1,7 +1,7 @@
 """Files of results that cannot be read any more: cut short, overwritten, rotten."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,16 +9,26 @@ import pyarrow.parquet as pq
 SUFFIX = ".damaged"
 """What is put behind the name of a damaged file, so that nothing takes it for results."""
 
+SMALLEST = 12
+"""Bytes of the smallest Parquet file: both its marks, and the length of what stands at its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A damaged file, and what the reader says of it."""
+    """A damaged file, and what the reader says of it.
 
-    path: Path
+    Attributes:
+        name: Its name in the results folder.
+        path: Where it lies, as one is told.
+        error: What is wrong with it.
+    """
+
+    name: str
+    path: PurePath
     error: str
 
 
-def damage_in(path: Path, *, whole: bool) -> Damage | None:
+def damage_in(path: Path, *, whole: bool) -> str | None:
     """Read a Parquet file and see whether that works.
 
     Args:
@@ -37,5 +47,5 @@ def damage_in(path: Path, *, whole: bool) -> Damage | None:
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             return None
-        return Damage(path, " ".join(str(error).split()).rstrip("."))
+        return " ".join(str(error).split()).rstrip(".")
     return None

@@ -1,46 +1,71 @@
-"""The results folder: where every file lies, and how it is put in place whole.
+"""The results folder: what each file is called, and what stands in it. It may lie here or in an object store.
 
-    catalog.parquet  scores.parquet      the models planned so far, and their scores
+    catalog/<time>-<hash>.parquet        journal of the models planned so far
+    scores/<time>-<hash>.parquet         journal of their scores
     options/<config>.json                what was chosen, a file a configuration
     spectra/v1/<spectra_id>.parquet      spectra, a file a weight file
     layers/v1/<fit_id>.parquet           metrics, a file a weight file and choice of options
-    attempts/<uuid>.parquet              the log, a file a try
+    attempts/<time>-<fit_id>-<how it ended>-<chance>.parquet    the log, a file a try
 
-A file is written under a hidden name beside its place and renamed, so a reader sees all of it or nothing,
-and a file that is there is finished. One that was damaged afterwards is set aside, and made anew.
+A file is put in place whole, so a reader sees all of it or nothing, and a file that is there is finished. One that was
+damaged afterwards is set aside, and made anew. Nothing is read, changed and written back, so no lock is needed.
 """
 
 import json
-import os
-import time
+import re
 import uuid
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
 
 from catalogs import CATALOG_SCHEMA, WeightFile, from_arrow
-from pipeline.damage import SUFFIX, Damage, damage_in
+from catalogs.journal import Entry, entry_of, marked, name_of, replayed, says_nothing_new
+from catalogs.places import Where, place_of
+from catalogs.reaching import at_once, check_bucket
+from pipeline.damage import SMALLEST, SUFFIX, Damage, damage_in
 from pipeline.errors import FolderError
-from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
+from pipeline.parquet import parquet_of
+from pipeline.records import ATTEMPTS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, table_of
+from pipeline.storage import Store
 
-STALE_SECONDS = 3600
-"""Age after which a temporary file is taken for what a killed process left behind."""
+_SPECTRA, _LAYERS = "spectra/v1", "layers/v1"
+_JOURNALS = ("catalog", "scores")
+_ATTEMPT = re.compile(r"(?P<started>\w*)-(?P<unit>\w+)-(?P<ended>done|failed|transient)-\w+\.parquet$")
+_NO_UNIT = "unidentified"
 
 
-_STAGES = ("spectra/v1", "layers/v1")
+class DamagedResult(OSError):
+    """A file of results that turned out damaged as it was read. It is set aside, so trying again makes it anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultsFolder:
-    """Paths and atomic writes below one root."""
+    """The files of one place.
 
-    root: Path
+    Attributes:
+        root: The place; a string is taken as it would be typed. `str()` of it shows no secret.
+        patient: Whether to wait for an object store that does not answer: it has answered before.
+    """
+
+    root: Where
+    patient: bool = False
+
+    def __post_init__(self) -> None:
+        where = place_of(self.root)
+        object.__setattr__(self, "root", where.absolute() if isinstance(where, Path) else where)
+
+    @property
+    def store(self) -> Store:
+        """Its files by name."""
+        return Store(self.root, self.patient)
+
+    def path(self, name: str) -> PurePath:
+        """Where a file lies, as one is told."""
+        return self.root / name if isinstance(self.root, Path) else PurePosixPath(self.root.root, name)
 
     def prepare(self) -> None:
         """Make the folder, make sure it can be written to, and clear what killed processes left.
@@ -49,121 +74,217 @@ class ResultsFolder:
             FolderError: It cannot be made or written to.
         """
         try:
-            for name in ("options", *_STAGES, "attempts"):
-                (self.root / name).mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".{uuid.uuid4().hex}.tmp"
-            probe.touch()
-            probe.unlink()
+            self.store.prepare((*_JOURNALS, "options", _SPECTRA, _LAYERS, "attempts"))
         except OSError as error:
-            raise FolderError(
-                f"cannot write results to {self.root}: {error.strerror or error}. "
-                "Choose another folder with --results, or mend its permissions."
+            if isinstance(self.root, Path):
+                told = f"{error.strerror or error}. Choose another folder with --results, or mend its permissions."
+            else:
+                told = str(error)
+            raise FolderError(f"cannot write results to {self.root}: {told}") from error
+
+    def check(self) -> None:
+        """Make sure that an object store has the bucket; a folder of this machine may be there or not.
+
+        Raises:
+            PlaceError: It has not, or cannot be reached.
+        """
+        if not isinstance(self.root, Path):
+            check_bucket(self.root)
+
+    def has_spectra(self, spectra_id: str) -> bool:
+        """Whether the spectra of that name are there."""
+        return self.store.exists(f"{_SPECTRA}/{spectra_id}.parquet")
+
+    def has_layers(self, fit_id: str) -> bool:
+        """Whether the metrics of that name are there."""
+        return self.store.exists(f"{_LAYERS}/{fit_id}.parquet")
+
+    def read_spectra(self, spectra_id: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Spectra, or some of their columns.
+
+        Raises:
+            DamagedResult: They cannot be read any more; they are set aside.
+            FileNotFoundError: They are not there.
+        """
+        name = f"{_SPECTRA}/{spectra_id}.parquet"
+        content = self.store.read(name)
+        try:
+            return pq.read_table(pa.BufferReader(content), schema=SPECTRA_SCHEMA, columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            self.set_aside([Damage(name, self.path(name), str(error))])
+            raise DamagedResult(
+                f"{self.path(name)} cannot be read ({error}): set aside. The same command makes it anew."
             ) from error
-        for left_over in self.root.rglob(".*.tmp"):
-            with suppress(FileNotFoundError):  # another run has just put it in place
-                if time.time() - left_over.stat().st_mtime > STALE_SECONDS:
-                    left_over.unlink()
 
-    def spectra_path(self, spectra_id: str) -> Path:
-        """Where the spectra of that name lie, or will."""
-        return self.root / "spectra" / "v1" / f"{spectra_id}.parquet"
+    def write_spectra(self, spectra_id: str, table: pa.Table) -> int:
+        """Put spectra in place; the size of their file in bytes."""
+        return self._write(table, f"{_SPECTRA}/{spectra_id}.parquet")
 
-    def layers_path(self, fit_id: str) -> Path:
-        """Where the metrics of that name lie, or will."""
-        return self.root / "layers" / "v1" / f"{fit_id}.parquet"
+    def write_layers(self, fit_id: str, table: pa.Table) -> int:
+        """Put metrics in place; the size of their file in bytes."""
+        return self._write(table, f"{_LAYERS}/{fit_id}.parquet")
+
+    def count_matrices(self, spectra_ids: Sequence[str]) -> dict[str, int]:
+        """How many rows spectra that are there have; only the ends of their files are read."""
+        names = [f"{_SPECTRA}/{spectra_id}.parquet" for spectra_id in spectra_ids]
+        return dict(zip(spectra_ids, at_once(self.store.rows, names), strict=True))
 
     def finished(self) -> frozenset[str]:
         """Ids of the spectra and fits that are there."""
-        return frozenset(path.stem for stage in _STAGES for path in (self.root / stage).glob("*.parquet"))
+        return frozenset(_stem(name) for stage in (_SPECTRA, _LAYERS) for name in self._parquet(stage))
 
     def damaged(self, needed: Collection[str]) -> tuple[Damage, ...]:
         """The files that cannot be read.
+
+        In an object store, which keeps sums of its own, only those are found that are too short to be anything.
 
         Args:
             needed: Ids of spectra and fits that are read from beginning to end. Of others only the end is: there may
                 be many of them.
         """
-        others = [path for folder in (".", "attempts") for path in sorted((self.root / folder).glob("*.parquet"))]
-        staged = [path for stage in _STAGES for path in sorted((self.root / stage).glob("*.parquet"))]
-        found = [damage_in(path, whole=True) for path in others]
-        found += [damage_in(path, whole=path.stem in needed) for path in staged]
-        return tuple(each for each in found if each is not None)
+        found = []
+        old = {f"{table}.parquet": SMALLEST for table in _JOURNALS}
+        for folder in (None, *_JOURNALS, "attempts", _SPECTRA, _LAYERS):
+            for name, size in (old if folder is None else self._parquet(folder)).items():
+                if isinstance(self.root, Path):
+                    whole = folder not in (_SPECTRA, _LAYERS) or _stem(name) in needed
+                    error = damage_in(self.root / name, whole=whole)
+                else:
+                    error = f"it has {size} bytes" if size < SMALLEST else None
+                if error is not None:
+                    found.append(Damage(name, self.path(name), error))
+        return tuple(found)
 
     def set_aside(self, damaged: Iterable[Damage]) -> None:
         """Take damaged files out of the way, under another name beside their place."""
         for each in damaged:
-            with suppress(FileNotFoundError):  # another run was faster
-                os.replace(each.path, each.path.with_name(f"{each.path.name}{SUFFIX}"))
+            self.store.rename(each.name, f"{each.name}{SUFFIX}")
 
     def record(self, attempt: AttemptRow) -> None:
-        """Add a row to the log."""
-        write_table(table_of([attempt], ATTEMPTS_SCHEMA), self.root / "attempts" / f"{uuid.uuid4().hex}.parquet")
+        """Add a row to the log. Its file's name says how the try ended, so that no plan has to open it."""
+        started = re.sub(r"\W", "", attempt.started)
+        ended = "transient" if attempt.outcome == "failed" and attempt.transient is not False else attempt.outcome
+        name = f"{started}-{attempt.unit or _NO_UNIT}-{ended}-{uuid.uuid4().hex[:8]}.parquet"
+        self._write(table_of([attempt], ATTEMPTS_SCHEMA), f"attempts/{name}")
 
-    def permanently_failed(self, damaged: Collection[Path] = ()) -> frozenset[str]:
-        """Units whose last try failed for a reason that trying again does not mend; damaged files are passed over."""
-        paths = sorted(path for path in (self.root / "attempts").glob("*.parquet") if path not in damaged)
-        last: dict[str, dict[str, Any]] = {}
-        for path in paths:
-            row = pq.read_table(path, schema=ATTEMPTS_SCHEMA).to_pylist()[0]
-            if row["unit"] and (row["unit"] not in last or row["started"] > last[row["unit"]]["started"]):
-                last[row["unit"]] = row
-        return frozenset(unit for unit, row in last.items() if row["outcome"] == "failed" and row["transient"] is False)
+    def permanently_failed(self, damaged: Collection[str] = ()) -> frozenset[str]:
+        """Units whose last try failed for a reason that trying again does not mend.
+
+        Args:
+            damaged: Names of files that are passed over.
+        """
+        last: dict[str, tuple[str, str]] = {}
+        for started, unit, ended in self._ends(damaged):
+            last[unit] = max(last.get(unit, ("", "")), (started, ended))
+        return frozenset(unit for unit, (_, ended) in last.items() if ended == "failed" and unit != _NO_UNIT)
+
+    def failures(self, damaged: Collection[str] = ()) -> list[dict[str, Any]]:
+        """The rows of the log about tries that failed, the oldest first; those of `damaged` are passed over."""
+        names = [name for name in self._parquet("attempts") if name not in damaged]
+        told = [name for name in names if not (found := _ATTEMPT.search(name)) or found["ended"] != "done"]
+        rows = [row for row in self._attempts(told) if row["outcome"] == "failed"]
+        return sorted(rows, key=lambda row: str(row["started"]))
 
     def save_options(self, config: str, options: dict[str, Any]) -> None:
-        """Write down what a configuration is; its file's time says when it was last asked for."""
-        write_bytes(json.dumps(options, indent=1, sort_keys=True).encode(), self.root / "options" / f"{config}.json")
+        """Write down what a configuration is, and when it was last asked for."""
+        self.store.put(json.dumps(options, indent=1, sort_keys=True).encode(), f"options/{config}.json")
+
+    def options(self) -> dict[str, dict[str, Any]]:
+        """What the configurations are.
+
+        Raises:
+            FolderError: One cannot be read.
+        """
+        found = {}
+        for name in self.store.names("options"):
+            if name.endswith(".json"):
+                try:
+                    found[_stem(name)] = json.loads(self.store.read(name).to_pybytes())
+                except (OSError, ValueError) as error:
+                    raise FolderError(
+                        f"{self.path(name)} cannot be read: {error}. The same `setol run` writes it again."
+                    ) from error
+        return found
 
     def known(self) -> tuple[WeightFile, ...]:
-        """The weight files of the models planned so far; none where the catalog is not there or cannot be read."""
-        path = self.root / "catalog.parquet"
-        if not path.exists() or damage_in(path, whole=True) is not None:
-            return ()
-        return from_arrow(pq.read_table(path, schema=CATALOG_SCHEMA), WeightFile)
+        """The weight files of the models planned so far, as far as they can be read."""
+        entries = [each for each in self._journal("catalog", CATALOG_SCHEMA) if isinstance(each, Entry)]
+        return tuple(from_arrow(replayed(entries, CATALOG_SCHEMA), WeightFile))
+
+    def files(self) -> tuple[WeightFile, ...]:
+        """The same.
+
+        Raises:
+            FolderError: Some of it cannot be read.
+        """
+        for each in self._journal("catalog", CATALOG_SCHEMA):
+            if isinstance(each, Damage):
+                raise FolderError(f"{each.path} cannot be read: {each.error}. The same `setol run` writes it again.")
+        return self.known()
+
+    def has_catalog(self) -> bool:
+        """Whether anything was planned here."""
+        return bool(self._parquet("catalog")) or self.store.exists("catalog.parquet")
 
     def merge(self, name: str, table: pa.Table, models: Collection[str]) -> None:
-        """Put rows about some models into `<name>.parquet`, in the place of all earlier ones about them."""
-        path = self.root / f"{name}.parquet"
-        with FileLock(self.root / f".{name}.lock"):
-            if path.exists():
-                earlier = pq.read_table(path, schema=table.schema)
-                kept = pa.array([model not in models for model in earlier["model"].to_pylist()], pa.bool_())
-                table = pa.concat_tables([earlier.filter(kept), table])
-            write_table(table, path)
+        """Put rows about some models into a journal, in the place of all earlier ones about them.
+
+        What says nothing new is not written.
+        """
+        entry = Entry(frozenset(models), table)
+        earlier = [each for each in self._journal(name, table.schema) if isinstance(each, Entry)]
+        if models and not says_nothing_new(entry, replayed(earlier, table.schema)):
+            content = parquet_of(marked(table, models))
+            self.store.put(content, f"{name}/{name_of(content, self._parquet(name))}")
+
+    def _journal(self, name: str, schema: pa.Schema) -> list[Entry | Damage]:
+        """The entries of a journal, the oldest first."""
+        old = f"{name}.parquet"
+        names = [*([old] if self.store.exists(old) else []), *sorted(self._parquet(name))]
+
+        def entry(name: str) -> Entry | Damage | None:
+            try:
+                content = self.store.read(name)
+            except FileNotFoundError:  # set aside by another run
+                return None
+            try:
+                return entry_of(content, schema)
+            except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+                return Damage(name, self.path(name), str(error))
+
+        return [each for each in at_once(entry, names) if each is not None]
+
+    def _ends(self, damaged: Collection[str]) -> Iterable[tuple[str, str, str]]:
+        """When each try began, at which unit, and how it ended; older files do not say so by their names."""
+        silent = []
+        for name in self._parquet("attempts"):
+            if name in damaged:
+                continue
+            if found := _ATTEMPT.search(name):
+                yield found["started"], found["unit"], found["ended"]
+            else:
+                silent.append(name)
+        for row in self._attempts(silent):
+            if row["unit"]:
+                ended = "failed" if row["outcome"] == "failed" and row["transient"] is False else "done"
+                yield re.sub(r"\W", "", row["started"]), row["unit"], ended
+
+    def _attempts(self, names: Iterable[str]) -> Iterable[dict[str, Any]]:
+        def row(name: str) -> dict[str, Any]:
+            table = pq.read_table(pa.BufferReader(self.store.read(name)), schema=ATTEMPTS_SCHEMA)
+            first: dict[str, Any] = table.to_pylist()[0]
+            return first
+
+        return at_once(row, names)
+
+    def _parquet(self, folder: str) -> dict[str, int]:
+        return {name: size for name, size in self.store.names(folder).items() if name.endswith(".parquet")}
+
+    def _write(self, table: pa.Table, name: str) -> int:
+        content = parquet_of(table)
+        self.store.put(content, name)
+        return len(content)
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Put a Parquet file in place: zstd, floats split into byte streams, strings in a dictionary, sums of pages."""
-    floats = list(_float_columns(table.schema))
-    others = [column for column in table.schema.names if not pa.types.is_floating(table.schema.field(column).type)]
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
-        sink,
-        compression="zstd",
-        use_dictionary=[name for name in others if not pa.types.is_list(table.schema.field(name).type)],
-        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
-        write_page_checksum=True,
-    )
-    write_bytes(sink.getvalue().to_pybytes(), path)
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    """Put a file in place whole, its content on the disk before its name: a power cut leaves no empty one."""
-    partial = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _float_columns(schema: pa.Schema) -> Iterable[str]:
-    """Names by which Parquet knows the columns of floats, those inside lists included."""
-    for field in schema:
-        if pa.types.is_list(field.type) and pa.types.is_floating(field.type.value_type):
-            yield f"{field.name}.list.element"
-        elif pa.types.is_floating(field.type):
-            yield field.name
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analysis import Results
+    from catalogs.places import Where
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -132,11 +132,11 @@ class Zoo:
         return f"{models} in {folders}, configuration {self.results.config}"
 
 
-def open_zoo(folders: str | Path | Sequence[str | Path], config: str | None = None) -> Zoo:
+def open_zoo(folders: "str | Where | Sequence[str | Where]", config: str | None = None) -> Zoo:
     """Open results folders that `setol run` or `analyze(..., results=...)` filled.
 
     Args:
-        folders: One or several.
+        folders: One or several, paths or URLs such as `s3://bucket/run1`.
         config: Name of the configuration to show, or its beginning; by default the newest complete one.
 
     Raises:

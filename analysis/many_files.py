@@ -1,0 +1,44 @@
+"""Many small Parquet files into one table of DuckDB: some at a time, so that memory stays that of the table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from analysis.stored import read_parquet
+
+AT_A_TIME = 100
+"""Files that are read at a time: DuckDB keeps about a megabyte for each until it is through."""
+
+_PATTERN = set("*?[]{}")
+_READ = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
+
+
+def insert_files(connection: duckdb.DuckDBPyConnection, table: str, paths: Sequence[Path]) -> None:
+    """Insert all rows of some files into a table, by the names of its columns; one that a file lacks is NULL there.
+
+    DuckDB reads small files with a quarter of the processor time that Arrow takes. What it cannot take so (a damaged
+    file, a column that the table has not, a path that would be a pattern) is Arrow's, which tells what is wrong.
+
+    Args:
+        connection: Where the table is.
+        table: Its name.
+        paths: Files on this machine.
+
+    Raises:
+        AnalysisError: A file cannot be read.
+    """
+    connection.execute("SET enable_progress_bar = false")  # which is on by default in notebooks
+    schema = connection.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema
+    for start in range(0, len(paths), AT_A_TIME):
+        some = paths[start : start + AT_A_TIME]
+        names = [str(path) for path in some]
+        try:
+            if any(_PATTERN & set(name) for name in names):
+                raise duckdb.Error("a path is no pattern")
+            connection.execute(f"INSERT INTO {table} BY NAME FROM {_READ}", {"files": names})
+        except duckdb.Error:
+            rows = read_parquet(some, schema)
+            connection.register("incoming", rows)
+            connection.execute(f"INSERT INTO {table} FROM incoming")
+            connection.unregister("incoming")
