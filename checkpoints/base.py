@@ -9,6 +9,7 @@ from checkpoints.layout import FLOATS
 from checkpoints.matrices import read_weight
 from checkpoints.names import without_wrappers
 from checkpoints.parts import TensorLayout
+from checkpoints.quantized import Found, find_quantized
 from checkpoints.tensors import Checkpoint, TensorHeader
 from setol.reasons import Reason
 
@@ -20,10 +21,12 @@ class Base:
     Attributes:
         checkpoint: The tensors.
         headers: By name, without the prefixes of wrappers: `module.fc.weight` and `fc.weight` are the same.
+        quantized: Which of them are quantized, by their names in the file.
     """
 
     checkpoint: Checkpoint
     headers: Mapping[str, TensorHeader]
+    quantized: Found
 
     def holds_as_one(self, tensor: str, other: str) -> bool:
         """Whether two tensors are equal here too, as tied ones are."""
@@ -47,11 +50,15 @@ class Base:
         gain = None if layout.gain is None else self._find(layout.gain)
         if own is None or (gain is None and layout.gain is not None):
             return Reason.NOT_IN_BASE
-        if own.shape != layout.header.shape:
+        scaled = self.quantized.get(own.name)
+        if isinstance(scaled, Reason):
+            return scaled
+        if (own.shape if scaled is None else scaled.shape) != layout.shape:
             return Reason.OTHER_SHAPE
-        if own.dtype not in FLOATS:
+        if own.dtype not in FLOATS and scaled is None:
             return Reason.DTYPE
-        return read_weight(self.checkpoint, replace(layout, header=own, gain=None if gain is None else gain.name))
+        there = replace(layout, header=own, gain=None if gain is None else gain.name, scaled=scaled)
+        return read_weight(self.checkpoint, there)
 
     def _find(self, tensor: str) -> TensorHeader | None:
         return self.headers.get(without_wrappers(tensor))
@@ -59,4 +66,5 @@ class Base:
 
 def base_of(checkpoint: Checkpoint) -> Base:
     """An open checkpoint as the base of a comparison."""
-    return Base(checkpoint, {without_wrappers(header.name): header for header in checkpoint.headers})
+    headers = {without_wrappers(header.name): header for header in checkpoint.headers}
+    return Base(checkpoint, headers, find_quantized(checkpoint.headers))

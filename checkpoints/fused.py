@@ -69,7 +69,8 @@ def stacked_experts(name: str, shape: Shape, shapes: Mapping[str, Shape]) -> tup
     """A matrix for every expert of a stack of three axes, or None where the name is not that of experts.
 
     A fused gate and up projection, (experts, 2 inner, width), is halved where the shape of its down
-    projection, (experts, width, inner), shows which axis is which; otherwise the two stay together.
+    projection, (experts, width, inner), shows which axis is which; otherwise the two stay together. In MXFP4, which
+    is how gpt-oss is published, their rows alternate.
     """
     if not _EXPERTS.search(name):
         return None
@@ -78,7 +79,9 @@ def stacked_experts(name: str, shape: Shape, shapes: Mapping[str, Shape]) -> tup
     pieces: list[tuple[str, tuple[Cut, ...]]] = [("", ())]
     if down is not None and len(down) == 3 and rows == 2 * down[2] and shape[2] == down[1]:
         inner = rows // 2
-        pieces = [(".gate", (Cut(1, 0, inner),)), (".up", (Cut(1, inner, rows),))]
+        alternating = f"{name}_blocks" in shapes
+        ranges = ((0, 1, 2), (1, 2, 2)) if alternating else ((0, inner, None), (inner, rows, None))
+        pieces = [(piece, (Cut(1, *each),)) for piece, each in zip((".gate", ".up"), ranges, strict=True)]
     return tuple(
         Part(f"expert_{expert}{piece}", Kind.LINEAR, (Cut(0, expert, expert + 1), *cuts), matrix_axes=(1, 2))
         for expert in range(n_experts)

@@ -27,10 +27,11 @@ from checkpoints.parts import (
     parts_of_pieces,
     squeezed,
 )
+from checkpoints.quantized import FLOAT8, Found, Scaled, find_quantized
 from checkpoints.tensors import TensorHeader
 from setol.reasons import Reason
 
-FLOATS = ("float64", "float32", "float16", "bfloat16")
+FLOATS = ("float64", "float32", "float16", "bfloat16", *FLOAT8)
 """Number formats that widen to float64 as they stand."""
 
 _INTEGERS = ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
@@ -50,13 +51,15 @@ def lay_out(headers: Sequence[TensorHeader], facts: Facts = NO_FACTS) -> tuple[T
     """
     stored = {header.name: header.shape for header in headers}
     gains = [_lengths(header, stored) for header in headers]
-    weights = [_weight(header) if gain else header for header, gain in zip(headers, gains, strict=True)]
+    quantized = find_quantized(headers)
+    weights = [_weight(header, gain, quantized) for header, gain in zip(headers, gains, strict=True)]
     shapes = stored | {weight.name: weight.shape for weight in weights}
     groups = infer_groups(weights)
     layouts = []
     for header, weight, gain in zip(headers, weights, gains, strict=True):
         known = facts.get(header.name)
-        found = _reason_to_skip(weight, known, shapes) or (
+        scaled = quantized.get(header.name)
+        found = _reason_to_skip(weight, known, shapes, scaled) or (
             _known_parts(weight, known) if known else _parts(weight, shapes, groups.get(weight.name, 1))
         )
         by = LaidOutBy.NAME if known is None else LaidOutBy.ARCHITECTURE
@@ -64,14 +67,17 @@ def lay_out(headers: Sequence[TensorHeader], facts: Facts = NO_FACTS) -> tuple[T
         if isinstance(found, Reason):
             layouts.append(TensorLayout(header, layer, reason=found, by=by))
         else:
-            layouts.append(TensorLayout(header, layer, parts=found, by=by, gain=gain))
+            codes = scaled if isinstance(scaled, Scaled) else None
+            layouts.append(TensorLayout(header, layer, parts=found, by=by, gain=gain, scaled=codes))
     bare = not any(layout.parts for layout in layouts)
     return with_products(layouts) if bare else tuple(layouts)
 
 
-def _weight(header: TensorHeader) -> TensorHeader:
-    """The weight that a tensor of directions is normalized to."""
-    return TensorHeader(directions_of(header.name) or header.name, header.dtype, header.shape)
+def _weight(header: TensorHeader, gain: str | None, quantized: Found) -> TensorHeader:
+    """The weight that a tensor of directions is normalized to, or that codes stand for."""
+    if isinstance(scaled := quantized.get(header.name), Scaled):
+        return TensorHeader(scaled.name, header.dtype, scaled.shape)
+    return TensorHeader(directions_of(header.name) or header.name, header.dtype, header.shape) if gain else header
 
 
 def _lengths(header: TensorHeader, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
@@ -85,14 +91,19 @@ def _lengths(header: TensorHeader, shapes: Mapping[str, tuple[int, ...]]) -> str
 
 
 def _reason_to_skip(
-    header: TensorHeader, known: ModuleFacts | None, shapes: Mapping[str, tuple[int, ...]]
+    header: TensorHeader,
+    known: ModuleFacts | None,
+    shapes: Mapping[str, tuple[int, ...]],
+    scaled: Scaled | Reason | None,
 ) -> Reason | None:
+    if isinstance(scaled, Reason):
+        return scaled
     if known.kind is None if known else is_buffer(header.name):
         return Reason.BUFFER
     if is_adapter(header.name):
-        return Reason.ADAPTER
-    quantized = known is None and (is_quantized(header.name) or f"{header.name}.absmax" in shapes)
-    if header.dtype in _INTEGERS:
+        return Reason.ADAPTER if scaled is None else Reason.SCALE_UNKNOWN
+    quantized = known is None and is_quantized(header.name)
+    if header.dtype in _INTEGERS and scaled is None:
         return Reason.QUANTIZED if quantized or _has_scales(header.name, shapes) else Reason.INTEGER
     if 0 in header.shape:
         return Reason.EMPTY
@@ -100,15 +111,14 @@ def _reason_to_skip(
         return Reason.VECTOR
     if quantized:
         return Reason.QUANTIZED
-    if header.dtype not in FLOATS:
+    if header.dtype not in FLOATS and scaled is None:
         return Reason.DTYPE
     return None
 
 
 def _has_scales(name: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether the scales of an integer weight stand beside it, as bitsandbytes writes them."""
-    stem = name.removesuffix("weight")
-    return stem != name and any(f"{stem}{scales}" in shapes for scales in ("SCB", "weight.absmax", "weight_scale"))
+    """Whether scales stand beside an integer weight."""
+    return name.endswith("weight") and f"{name}_scale" in shapes
 
 
 def _known_parts(header: TensorHeader, known: ModuleFacts) -> tuple[Part, ...] | Reason:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from checkpoints.quantized import Scaled
 from checkpoints.tensors import TensorHeader
 from setol.reasons import Reason
 
@@ -112,6 +113,7 @@ class TensorLayout:
         gain: Where the weight is stored as direction and length (weight normalization), the name of the tensor
             with the lengths; this one holds the directions.
         right: Where the weight is a low-rank update B A (LoRA), the name of the tensor with A; this one holds B.
+        scaled: Where the weight is quantized, how this tensor, which holds the codes, is read.
     """
 
     header: TensorHeader
@@ -121,6 +123,12 @@ class TensorLayout:
     by: LaidOutBy = LaidOutBy.NAME
     gain: str | None = None
     right: str | None = None
+    scaled: Scaled | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight, of which parts are pieces: that of the tensor, unless that holds packed codes."""
+        return self.header.shape if self.scaled is None else self.scaled.shape
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

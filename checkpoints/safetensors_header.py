@@ -34,6 +34,9 @@ _DTYPES = {
     "C64": ("complex64", 8),
     "F8_E4M3": ("float8_e4m3fn", 1),
     "F8_E5M2": ("float8_e5m2", 1),
+    "F8_E4M3FNUZ": ("float8_e4m3fnuz", 1),
+    "F8_E5M2FNUZ": ("float8_e5m2fnuz", 1),
+    "F8_E8M0": ("float8_e8m0fnu", 1),
 }
 """torch's name of each format, and bytes of an entry."""
 

@@ -8,7 +8,7 @@ from catalogs import unknown_name
 from catalogs.identity import config_id
 from pipeline.errors import OptionError
 
-SPECTRA_VERSION = 3
+SPECTRA_VERSION = 4
 """Raised by hand when the values in a spectra file may change: the layout rules, the decomposition."""
 
 METRICS_VERSION = 3

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from checkpoints.base import Base
-from checkpoints.matrices import matrix_stack, read_weight
+from checkpoints.matrices import matrix_stack, stacks_of
 from checkpoints.parts import Part, TensorLayout
 from checkpoints.tensors import Checkpoint
 from setol.reasons import Reason
@@ -45,10 +45,9 @@ def pieces_of(checkpoint: Checkpoint, layouts: Sequence[TensorLayout], base: Bas
         if reason is not None:
             yield Piece(layout, 0, None, reason)
             continue
-        tensor = read_weight(checkpoint, layout)
-        for index, part in enumerate(layout.parts):
+        for index, (part, stack) in enumerate(zip(layout.parts, stacks_of(checkpoint, layout), strict=True)):
             base_stack = matrix_stack(subtracted, part) if isinstance(subtracted, torch.Tensor) else None
-            yield Piece(layout, index, part, matrix_stack(tensor, part), base_stack)
+            yield Piece(layout, index, part, stack, base_stack)
 
 
 def windows(pieces: Iterator[Piece], least_bytes: int) -> Iterator[list[Piece]]:

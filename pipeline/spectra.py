@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from catalogs import WeightFile
+from catalogs.plain import plain_text
 from checkpoints.base import Base
 from checkpoints.errors import CheckpointError
 from checkpoints.layout import lay_out
@@ -218,11 +219,11 @@ def _row(
         model=file.model,
         file=file.file,
         weights_sha256=file.weights_sha256,
-        tensor=layout.header.name,
+        tensor=plain_text(layout.header.name),
         dtype=layout.header.dtype,
         shape=list(layout.header.shape),
         n_params=n_params,
-        layer=layout.layer,
+        layer=plain_text(layout.layer),
         part=part.part if part else None,
         kind=part.kind.value if part else None,
         layout=layout.by.value,
@@ -256,9 +257,9 @@ def _tied_row(row: SpectrumRow, tensor: str, layer: str, original: str) -> Spect
     """A tied tensor keeps its place in the ledger; its spectrum stands with the original."""
     return replace(
         row,
-        tensor=tensor,
-        layer=layer,
+        tensor=plain_text(tensor),
+        layer=plain_text(layer),
         role="tied" if row.role == "analyzed" else row.role,
-        tied_to=original,
+        tied_to=plain_text(original),
         **_NOTHING_MEASURED,
     )

@@ -23,6 +23,39 @@ class Reason(StrEnum):
         "The name is that of a buffer (running statistics, masks, frequencies), not of a weight.",
     )
     QUANTIZED = "quantized", "Part of a quantized weight, whose values cannot be read without its codec."
+    QUANTIZED_GPTQ = (
+        "quantized_gptq",
+        "Part of a weight quantized by GPTQ, which is not read here: analyze the checkpoint it was made from.",
+    )
+    QUANTIZED_AWQ = (
+        "quantized_awq",
+        "Part of a weight quantized by AWQ, which is not read here: analyze the checkpoint it was made from.",
+    )
+    QUANTIZED_4BIT = (
+        "quantized_4bit",
+        "Part of a weight in 4 bits of bitsandbytes (NF4, FP4), which is not read here: analyze the checkpoint it was "
+        "made from.",
+    )
+    QUANTIZED_PACKED = (
+        "quantized_packed",
+        "Part of a weight packed by compressed-tensors, which is not read here: analyze the checkpoint it was made "
+        "from.",
+    )
+    QUANTIZED_TORCHAO = (
+        "quantized_torchao",
+        "Part of a weight quantized by torchao, which is not read here: analyze the checkpoint it was made from.",
+    )
+    SCALES = "scales", "Scales of a quantized weight, which is analyzed with them."
+    SCALE_UNKNOWN = (
+        "scale_unknown",
+        "A quantized weight beside scales of no known name, shape or number format: its values are not known. Analyze "
+        "the checkpoint it was made from.",
+    )
+    SCALE_MISSING = (
+        "scale_missing",
+        "8-bit floats without scales, in a file where others have them: they may be in another shard, and without them "
+        "the values are not known.",
+    )
     ADAPTER = (
         "adapter",
         "A factor of a low-rank update (LoRA) of another weight; it says nothing without that one.",
@@ -54,6 +87,7 @@ class Reason(StrEnum):
         "normalized",
         "The weight is stored as directions and lengths (weight normalization), which are not written anew.",
     )
+    SCALED = "scaled", "The weight is stored as codes and scales (quantized), which are not written anew."
 
     # A spectrum without a metric.
     TOO_FEW_EIGENVALUES = (

@@ -25,7 +25,8 @@ def permutation_indices(matrices: torch.Tensor, rng: np.random.Generator) -> tor
         rng: Where the orders come from.
     """
     n_slices, n_entries = matrices.shape[0], matrices.shape[1] * matrices.shape[2]
-    orders = np.tile(np.arange(n_entries), (n_slices, 1))
+    orders = np.arange(n_slices * n_entries).reshape(n_slices, n_entries)
+    orders -= n_entries * np.arange(n_slices)[:, None]  # in place: 0, 1, 2, ... in every row
     for order in orders:
         rng.shuffle(order)
     return torch.from_numpy(orders).to(matrices.device)

@@ -128,10 +128,16 @@ FAMILIES = {
         ("text_projection.weight", (512, 512), "linear"),
     ],
     "gptq": [
-        ("model.layers.0.mlp.up_proj.qweight", (512, 14336), "quantized"),
-        ("model.layers.0.mlp.up_proj.qzeros", (32, 1792), "quantized"),
-        ("model.layers.0.mlp.up_proj.scales", (32, 14336), "quantized"),
-        ("model.layers.0.mlp.up_proj.g_idx", (4096,), "quantized"),
+        ("model.layers.0.mlp.up_proj.qweight", (512, 14336), "quantized_gptq"),
+        ("model.layers.0.mlp.up_proj.qzeros", (32, 1792), "quantized_gptq"),
+        ("model.layers.0.mlp.up_proj.scales", (32, 14336), "quantized_gptq"),
+        ("model.layers.0.mlp.up_proj.g_idx", (4096,), "quantized_gptq"),
+        ("model.norm.weight", (4096,), "vector"),
+    ],
+    "awq": [
+        ("model.layers.0.mlp.up_proj.qweight", (4096, 1792), "quantized_awq"),
+        ("model.layers.0.mlp.up_proj.qzeros", (32, 1792), "quantized_awq"),
+        ("model.layers.0.mlp.up_proj.scales", (32, 14336), "quantized_awq"),
         ("model.norm.weight", (4096,), "vector"),
     ],
     "pruned by a mask": [
@@ -171,7 +177,7 @@ def test_the_same_when_sorted_by_name(family):
     [
         *[(dtype, "linear") for dtype in FLOATS],
         *[(dtype, "integer") for dtype in ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint64")],
-        *[(dtype, "dtype") for dtype in ("float8_e4m3fn", "complex64", "qint8", "f4")],
+        *[(dtype, "dtype") for dtype in ("float8_e8m0fnu", "complex64", "qint8", "f4")],
     ],
 )
 def test_number_formats(dtype, what):

@@ -106,7 +106,7 @@ def test_roles_and_reasons(table):
         "codes": ["integer"],
         "void.weight": ["empty"],
         "brain.weight": ["analyzed"],
-        "eight.weight": ["dtype"],
+        "eight.weight": ["analyzed"],
         "block": ["unknown"],
         "lm_head.weight": ["tied"],
     }
