@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,20 +16,16 @@ from checkpoints.errors import CheckpointError
 from checkpoints.hashing import sha256_of, verify_sha256
 from checkpoints.hub_choice import FIRST_CHOICE, Listed, choose_weights, shard_names
 from checkpoints.hub_errors import ask_hub
+from checkpoints.hub_files import find_file, read_part
+from checkpoints.hub_logs import hide_queries
+from checkpoints.hub_notes import HubFile, keep_note, noted
+from checkpoints.open import SUFFIXES
 from checkpoints.shards import INDEX_SUFFIX
 
 CONFIG = "config.json"
+_LONGEST_CONFIG = 2**24
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    """A weight file of a repository, and its content."""
-
-    path: str
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +52,28 @@ def import_hub() -> ModuleType:
             f"models of the hub need the package {error.name}, which is not installed: pip install 'setol-zoo[hub]'"
         ) from error
     hub.constants.HF_HUB_DISABLE_TELEMETRY = True  # and for the case that it was imported before
+    hide_queries("huggingface_hub")
     if under_a_bar():  # the client's bars would be torn by it
         hub.utils.disable_progress_bars("huggingface_hub")
     return hub
 
 
-def find_on_hub(repo: str, revision: str | None, wanted: str | None = None) -> HubModel:
+def find_on_hub(
+    repo: str, revision: str | None, wanted: str | None = None, *, cache: Path | None = None, max_age: float = 0.0
+) -> HubModel:
     """The weight files of a repository, without downloading those that the hub knows the sha256 of.
 
-    Where HF_HUB_OFFLINE is set, the user's cache is asked instead. A commit whose safetensors are in the cache
-    costs no request.
+    One request tells a file that may be had under a name known beforehand; only what is in several, or under another
+    name, needs the list of the repository. Where HF_HUB_OFFLINE is set, the user's cache is asked instead. A commit
+    whose safetensors are in the cache, or that was asked about before, costs no request.
 
     Args:
         repo: `owner/name`.
         revision: A branch, tag or commit; None for the default branch.
         wanted: Path of a weight file or index in the repository; None to choose: safetensors first, one file or an
             index, then `pytorch_model.bin`.
+        cache: Cache directory, where what the hub says about a commit is kept; None to keep nothing.
+        max_age: Seconds for which a branch is taken to stand for the commit that it stood for when it was asked last.
 
     Returns:
         The commit, and the files to analyze.
@@ -83,10 +86,14 @@ def find_on_hub(repo: str, revision: str | None, wanted: str | None = None) -> H
     offline = hub.constants.HF_HUB_OFFLINE
     commit = _cached_commit(hub, repo, revision or "main")
     cached = _cached_files(hub, repo, commit) if commit else []
+    settled = offline or commit == revision or _asked_since(hub, repo, revision or "main", max_age)
+    if commit and settled and (files := noted(repo, commit, wanted, cache)):
+        return HubModel(commit, files)
     # Without the list of the repository, only what nothing in it could be preferred to may be chosen.
     sure = wanted or FIRST_CHOICE
-    enough = commit == revision and not sure.endswith(INDEX_SUFFIX) and sure in {each.path for each in cached}
-    if commit and cached and (offline or enough):
+    enough = settled and not sure.endswith(INDEX_SUFFIX) and sure in {each.path for each in cached}
+    weights = [each for each in cached if each.path.endswith((*SUFFIXES, INDEX_SUFFIX))]
+    if commit and weights and (offline or enough):
         return HubModel(commit, _identified(hub, repo, commit, choose_weights(cached, wanted, what), cached))
     if offline:
         raise CheckpointError(
@@ -94,13 +101,10 @@ def find_on_hub(repo: str, revision: str | None, wanted: str | None = None) -> H
             "Unset HF_HUB_OFFLINE.",
             transient=True,
         )
-    info: Any = ask_hub(
-        hub, what, _page(hub, repo), lambda: hub.HfApi().model_info(repo, revision=revision, files_metadata=True)
-    )
-    listed = [Listed(each.rfilename, each.lfs.sha256 if each.lfs else None, each.size) for each in info.siblings or []]
-    files = _identified(hub, repo, info.sha, choose_weights(listed, wanted, what), listed)
-    _remember_commit(hub, repo, revision or "main", info.sha)
-    return HubModel(info.sha, files)
+    model = _by_name(hub, repo, revision, sure, what) or _by_list(hub, repo, revision, wanted, what)
+    _remember_commit(hub, repo, revision or "main", model.commit)
+    keep_note(repo, model.commit, wanted, model.files, cache)
+    return model
 
 
 def fetch_from_hub(repo: str, commit: str, path: str, sha256: str, size: int | None = None) -> Path:
@@ -148,15 +152,14 @@ def fetch_config(repo: str, commit: str) -> Path | None:
     if there is not None or hub.constants.HF_HUB_OFFLINE:  # the client keeps in mind what a commit does not have
         return None
 
-    def call() -> Path | None:
-        try:
-            return Path(hub.hf_hub_download(repo, CONFIG, revision=commit))
-        except hub.errors.EntryNotFoundError as error:
-            if isinstance(error, hub.errors.LocalEntryNotFoundError):
-                raise  # the network's fault
-            return None
+    found = read_part(hub, repo, commit, CONFIG, 0, _LONGEST_CONFIG)
+    return _keep_config(hub, repo, commit, None if found is None else found.content)
 
-    return ask_hub(hub, f"hub:{repo}@{commit} {CONFIG}", _page(hub, repo), call)
+
+def place_on_hub(repo: str, path: str, commit: str, sha256: str) -> list[Path]:
+    """Where a large file of a repository lies in the user's cache once it is there: its name, and its content."""
+    folder = _repository_folder(import_hub(), repo)
+    return [folder / "snapshots" / commit / path, folder / "blobs" / sha256]
 
 
 def _page(hub: ModuleType, repo: str) -> str:
@@ -166,6 +169,38 @@ def _page(hub: ModuleType, repo: str) -> str:
 def _download(hub: ModuleType, repo: str, commit: str, path: str) -> Path:
     what = f"hub:{repo}@{commit} {path}"
     return Path(ask_hub(hub, what, _page(hub, repo), lambda: hub.hf_hub_download(repo, path, revision=commit)))
+
+
+def _by_name(hub: ModuleType, repo: str, revision: str | None, path: str, what: str) -> HubModel | None:
+    """The model in one file under a name known beforehand; None where the list of the repository is needed."""
+    if path.endswith(INDEX_SUFFIX):
+        return None
+    found = find_file(hub, repo, revision, path, what)
+    if found is None:
+        return None
+    sha256 = found.etag if found.etag and _SHA256.fullmatch(found.etag) else None
+    listed = [Listed(path, sha256, found.size)]
+    return HubModel(found.commit, (_with_content(hub, repo, found.commit, path, listed),))
+
+
+def _by_list(hub: ModuleType, repo: str, revision: str | None, wanted: str | None, what: str) -> HubModel:
+    """The model as the list of the repository has it."""
+    info: Any = ask_hub(
+        hub, what, _page(hub, repo), lambda: hub.HfApi().model_info(repo, revision=revision, files_metadata=True)
+    )
+    listed = [Listed(each.rfilename, each.lfs.sha256 if each.lfs else None, each.size) for each in info.siblings or []]
+    return HubModel(info.sha, _identified(hub, repo, info.sha, choose_weights(listed, wanted, what), listed))
+
+
+def _keep_config(hub: ModuleType, repo: str, commit: str, content: bytes | None) -> Path | None:
+    """Put a `config.json` where the hub's client looks for it; None is put down as a file that is not there."""
+    folder = _repository_folder(hub, repo)
+    path = folder / ("snapshots" if content is not None else ".no_exist") / commit / CONFIG
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(content or b"")
+    os.replace(partial, path)
+    return None if content is None else path
 
 
 def _identified(hub: ModuleType, repo: str, commit: str, chosen: str, listed: list[Listed]) -> tuple[HubFile, ...]:
@@ -203,6 +238,15 @@ def _cached_commit(hub: ModuleType, repo: str, revision: str) -> str | None:
     return reference.read_text().strip() if reference.is_file() else None
 
 
+def _asked_since(hub: ModuleType, repo: str, revision: str, max_age: float) -> bool:
+    """Whether the hub said no longer ago what a branch stands for."""
+    reference = _repository_folder(hub, repo) / "refs" / revision
+    try:
+        return 0 <= time.time() - reference.stat().st_mtime < max_age
+    except OSError:
+        return False
+
+
 def _remember_commit(hub: ModuleType, repo: str, revision: str, commit: str) -> None:
     """Note down what a branch stands for where the client does so itself, so that it can be looked up offline."""
     if revision == commit:
@@ -210,6 +254,7 @@ def _remember_commit(hub: ModuleType, repo: str, revision: str, commit: str) -> 
     reference = _repository_folder(hub, repo) / "refs" / revision
     with suppress(OSError):  # a note for later: a cache that cannot be written to stops nobody
         if reference.is_file() and reference.read_text() == commit:
+            os.utime(reference)
             return
         reference.parent.mkdir(parents=True, exist_ok=True)
         partial = reference.with_name(f".{reference.name}.{uuid.uuid4().hex}")

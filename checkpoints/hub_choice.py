@@ -1,12 +1,13 @@
 """Which files of a repository stand for its model: one format of several, one file or the shards of an index."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from catalogs import unknown_name
+from catalogs.plain import no_file_name
 from checkpoints.errors import CheckpointError
+from checkpoints.json_file import read_json
 from checkpoints.open import SUFFIXES
 from checkpoints.shards import INDEX_SUFFIX
 
@@ -71,8 +72,8 @@ def shard_names(index: Path, what: str) -> list[str]:
         CheckpointError: It is no index, or leads out of its folder.
     """
     try:
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        outside = [name for name in names if Path(name).name != name]
+        names = sorted(set(read_json(index)["weight_map"].values()))
+        outside = [name for name in names if Path(name).name != name or no_file_name(name)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{what} is no index of shards: need JSON with a weight_map.") from error
     if not names:

@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from checkpoints.errors import CheckpointError, NotFound
+from checkpoints.hub_pace import keep_pace
 from checkpoints.retry import Interrupted, requested_wait, with_retries
 
 T = TypeVar("T")
@@ -14,7 +15,7 @@ _OFFLINE = "HF_HUB_OFFLINE=1 uses what is in the cache"
 
 
 def ask_hub(hub: ModuleType, what: str, page: str, call: Callable[[], T]) -> T:
-    """Call the hub's client, and again where the network spoiled it.
+    """Call the hub's client at the pace of this process, and again where the network spoiled it.
 
     Args:
         hub: The package huggingface_hub.
@@ -37,6 +38,7 @@ def ask_hub(hub: ModuleType, what: str, page: str, call: Callable[[], T]) -> T:
                 raise
             raise told from None
 
+    keep_pace(hub)
     return with_retries(once)
 
 

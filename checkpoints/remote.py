@@ -11,7 +11,7 @@ from checkpoints.torchvision_source import find_in_torchvision
 from checkpoints.url import identify_url, published_prefix
 
 
-def identify_remote(file: WeightFile, cache: Path) -> list[WeightFile]:
+def identify_remote(file: WeightFile, cache: Path, max_age: float = 0.0) -> list[WeightFile]:
     """Establish the content of a `hub:`, `timm:`, `torchvision:` or `url:` row of a catalog.
 
     The hub tells the sha256 of large files, so none is downloaded. What lies elsewhere and is not pinned is
@@ -19,7 +19,8 @@ def identify_remote(file: WeightFile, cache: Path) -> list[WeightFile]:
 
     Args:
         file: The row.
-        cache: Cache directory for what is downloaded.
+        cache: Cache directory for what is downloaded, and for what the hub says.
+        max_age: Seconds for which a branch is taken to stand for the commit that it stood for when it was asked last.
 
     Returns:
         A row for each weight file, with the exact model key, `file`, `weights_sha256` and `size`.
@@ -29,12 +30,12 @@ def identify_remote(file: WeightFile, cache: Path) -> list[WeightFile]:
     """
     key = parse_model_key(file.model)
     if key.source == "hub":
-        return _pinned(file) or _on_hub(file, key, key.id, file.file or None, "")
+        return _pinned(file) or _on_hub(file, key, key.id, file.file or None, "", cache, max_age)
     if key.source == "timm":
         found = find_in_timm(key.id)
         exact = ModelKey("timm", found.name, key.revision)
         if found.repo is not None:
-            return _on_hub(file, exact, found.repo, found.file, f"{found.repo}/")
+            return _on_hub(file, exact, found.repo, found.file, f"{found.repo}/", cache, max_age)
         assert found.url is not None, found
         if key.revision is not None:
             raise CheckpointError(f"{file.model}: {found.name} is in no repository; leave @{key.revision} out.")
@@ -72,8 +73,10 @@ def _pinned(file: WeightFile) -> list[WeightFile]:
     return [file] if known else []
 
 
-def _on_hub(file: WeightFile, key: ModelKey, repo: str, wanted: str | None, before: str) -> list[WeightFile]:
-    model = find_on_hub(repo, key.revision, wanted)
+def _on_hub(
+    file: WeightFile, key: ModelKey, repo: str, wanted: str | None, before: str, cache: Path, max_age: float
+) -> list[WeightFile]:
+    model = find_on_hub(repo, key.revision, wanted, cache=cache, max_age=max_age)
     if file.weights_sha256 is not None:
         if len(model.files) > 1:
             raise CheckpointError(

@@ -4,16 +4,15 @@ from functools import partial
 from pathlib import Path
 
 from catalogs import WeightFile, parse_model_key
-from checkpoints.errors import CheckpointError
+from checkpoints.errors import CheckpointError, NotFound
+from checkpoints.header_cache import keep_headers
 from checkpoints.hub import import_hub
-from checkpoints.hub_errors import ask_hub
-from checkpoints.ranges import RANGE_NOT_SATISFIABLE, Piece, piece_of
+from checkpoints.hub_files import read_part
+from checkpoints.ranges import Piece
 from checkpoints.remote import repository_of
 from checkpoints.safetensors_header import read_header
 from checkpoints.tensors import TensorHeader
 from checkpoints.url import file_name, read_url
-
-_TIMEOUT = 30.0
 
 
 class UnknownBeforeDownload(CheckpointError):
@@ -38,11 +37,12 @@ def local_copy(file: WeightFile, cache: Path) -> Path | None:
     return there if there.is_file() else None
 
 
-def remote_headers(file: WeightFile) -> tuple[tuple[TensorHeader, ...], int | None]:
+def remote_headers(file: WeightFile, cache: Path) -> tuple[tuple[TensorHeader, ...], int | None]:
     """The tensors of an identified weight file that is not on this machine, and its size in bytes where it is known.
 
     The header of a safetensors file is read, and nothing behind it; a server that knows no ranges is told to stop. As
-    the rest does not come, what came cannot be checked against the file's sha256: a run does so.
+    the rest does not come, what came cannot be checked against the file's sha256: a run does so. The header is kept
+    in the cache.
 
     Raises:
         UnknownBeforeDownload: The file is no safetensors file, or part of a wheel.
@@ -55,23 +55,16 @@ def remote_headers(file: WeightFile) -> tuple[tuple[TensorHeader, ...], int | No
     if not name.endswith(".safetensors"):
         raise UnknownBeforeDownload("a pickle's tensors are listed only inside it")
     if place is None:
-        return read_header(partial(read_url, file.file), name)
-    repo, path = place
-    return read_header(partial(_read_hub, repo, str(parse_model_key(file.model).commit), path), name)
+        headers, size = read_header(partial(read_url, file.file), name)
+    else:
+        repo, path = place
+        headers, size = read_header(partial(_read_hub, repo, str(parse_model_key(file.model).commit), path), name)
+    keep_headers(file.weights_sha256, headers, size, cache)
+    return headers, size
 
 
 def _read_hub(repo: str, commit: str, path: str, start: int, stop: int) -> Piece:
-    """Some bytes of a file of a repository. The client gives its token to the hub, not to where that redirects."""
-    hub = import_hub()
-    url = hub.hf_hub_url(repo, path, revision=commit)
-    headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
-
-    def call() -> Piece:
-        asked = hub.utils.build_hf_headers() | headers
-        with hub.utils.get_session().stream("GET", url, headers=asked, timeout=_TIMEOUT) as response:
-            if response.status_code == RANGE_NOT_SATISFIABLE:
-                return Piece(b"", 0 if start == 0 else None)
-            hub.utils.hf_raise_for_status(response)
-            return piece_of(response.status_code, response.headers, response.iter_raw(), start, stop)
-
-    return ask_hub(hub, f"hub:{repo}@{commit} {path}", f"{hub.constants.ENDPOINT}/{repo}", call)
+    found = read_part(import_hub(), repo, commit, path, start, stop)
+    if found is None:
+        raise NotFound(f"hub:{repo}@{commit} {path}: the hub has no such file (404). Check the spelling.")
+    return found

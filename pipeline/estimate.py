@@ -8,6 +8,7 @@ matrices of 16 to 2048 columns. Expect a factor of two either way on another mac
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 import pyarrow as pa
 
@@ -28,6 +29,19 @@ SECONDS_PER_SQUARE = 1.5e-8
 SECONDS_PER_MATRIX = 2e-3
 """Seconds spent on each spectrum whatever its size: calls, the scan of the tail, a row in each file."""
 
+PROCESS_MEMORY = 300_000_000
+"""Anonymous bytes of a worker process before it reads a weight: the interpreter, torch, Arrow, and Ray's own."""
+
+STORED_BYTES_PER_EIGENVALUE = 6.4
+STORED_BYTES_PER_FILE = 30_000
+"""Bytes that results take: eigenvalues, compressed, and what the two Parquet files of a unit and its row of the log
+hold beside them."""
+
+LARGEST_SHORT_SIDE = 18_432
+"""Shorter side of a matrix, beyond which a bound from a file's size alone does not go: the widest published models'."""
+
+_TYPICAL_SIZE = 500_000_000
+_TYPICAL_MATRICES = 32
 _CHUNK_BYTES = 3 * 4 * 2**20
 """Row chunks that are in memory at a time."""
 
@@ -87,6 +101,7 @@ class Estimate:
         largest: The stack that takes most memory, None where there is no matrix.
         seconds: Seconds of one thread, without fetching. Tied tensors, which only their values show, are counted, but
             not where the spectra are there.
+        n_evals: Eigenvalues that there will be.
     """
 
     n_tensors: int
@@ -97,6 +112,58 @@ class Estimate:
     eigen_flops: int
     largest: MatrixWork | None
     seconds: float
+    n_evals: int = 0
+
+    @property
+    def memory(self) -> int:
+        """Anonymous bytes of the process at the peak, itself included. Weights are mapped, and not in it."""
+        return PROCESS_MEMORY + (self.largest.memory if self.largest else 0)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes that its results take."""
+        return round(STORED_BYTES_PER_FILE + STORED_BYTES_PER_EIGENVALUE * self.n_evals)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCost:
+    """What a scheduler asks about a unit.
+
+    Attributes:
+        seconds: Of one thread of a CPU, without fetching.
+        memory: Anonymous bytes of the process at the peak, itself included.
+        exact: Whether the shapes of its tensors were known, and not the file's size alone.
+    """
+
+    seconds: float
+    memory: int
+    exact: bool
+
+
+def cost_of(found: Estimate) -> UnitCost:
+    """The cost of a unit whose tensors are known: seconds to a factor of two, memory to a tenth."""
+    return UnitCost(found.seconds, found.memory, exact=True)
+
+
+def cost_by_size(size: int | None) -> UnitCost:
+    """The cost of a unit of which no more than the size is known.
+
+    Memory is a bound: that of a single square matrix of 16-bit entries that fills the file, or of one with
+    `LARGEST_SHORT_SIDE` columns. Seconds are what is typical, not a bound: those of 32 equal square matrices of
+    32-bit entries.
+
+    Args:
+        size: Bytes of the file; None where nobody says, and then those of a middling model are taken.
+    """
+    size = _TYPICAL_SIZE if size is None else size
+    widest = min(isqrt(size // 2), LARGEST_SHORT_SIDE)
+    typical = isqrt(size // 4 // _TYPICAL_MATRICES)
+    bound = MatrixWork("", "linear", 1, widest, widest)
+    return UnitCost(
+        _TYPICAL_MATRICES * MatrixWork("", "linear", 1, typical, typical).seconds,
+        PROCESS_MEMORY + bound.memory,
+        exact=False,
+    )
 
 
 def matrix_work(layout: TensorLayout, part: Part) -> MatrixWork:
@@ -104,7 +171,7 @@ def matrix_work(layout: TensorLayout, part: Part) -> MatrixWork:
     if layout.right is not None:  # a product of two factors costs about as much as the first
         n_rows, rank = layout.header.shape[:2]
         return MatrixWork(layout.layer, part.kind.value, 1, max(n_rows, rank), min(n_rows, rank))
-    lengths = list(squeezed(layout.header.shape))
+    lengths = list(squeezed(layout.shape))
     for cut in part.cuts:
         repeats = lengths[cut.axis] // cut.period if cut.period else 1
         lengths[cut.axis] = repeats * (cut.stop - cut.start)
@@ -133,6 +200,7 @@ def estimate(layouts: Sequence[TensorLayout]) -> Estimate:
         eigen_flops=sum(work.eigen_flops for work in works),
         largest=max(works, key=lambda work: (work.memory, work.gram_flops), default=None),
         seconds=sum(work.seconds for work in works),
+        n_evals=sum(work.n_slices * work.n_cols for work in works),
     )
 
 

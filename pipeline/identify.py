@@ -45,7 +45,7 @@ class Identified:
     notes: tuple[str, ...] = ()
 
 
-def identify(files: tuple[WeightFile, ...], cache: Path) -> Identified:
+def identify(files: tuple[WeightFile, ...], cache: Path, max_age: float = 0.0) -> Identified:
     """Establish the content of every weight file of a catalog.
 
     Rows that pin their sha256 are taken at their word (it is checked when the file is opened); `path:` rows
@@ -55,16 +55,17 @@ def identify(files: tuple[WeightFile, ...], cache: Path) -> Identified:
 
     Args:
         files: Catalog rows.
-        cache: Cache directory for what has to be downloaded to know what it is.
+        cache: Cache directory for what has to be downloaded to know what it is, and for what the hub says.
+        max_age: Seconds for which a branch is taken to stand for the commit that it stood for when it was asked last.
     """
     pool = ThreadPoolExecutor(_AT_A_TIME)
     try:
         asked = {
-            file: pool.submit(_try_to_identify, file, cache)
+            file: pool.submit(_try_to_identify, file, cache, max_age)
             for file in files
             if parse_model_key(file.model).source in _REPOSITORIES
         }
-        found = [asked[file].result() if file in asked else _try_to_identify(file, cache) for file in files]
+        found = [asked[file].result() if file in asked else _try_to_identify(file, cache, max_age) for file in files]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # an interruption does not wait for questions yet unasked
 
@@ -106,12 +107,12 @@ def told_apart(identified: Identified, places: Mapping[str, str], known: Sequenc
     )
 
 
-def _try_to_identify(file: WeightFile, cache: Path) -> list[WeightFile] | Unidentified:
+def _try_to_identify(file: WeightFile, cache: Path, max_age: float) -> list[WeightFile] | Unidentified:
     try:
         source = parse_model_key(file.model).source
         if source == "wheel":
             return [file]
-        found = _local(file) if source == "path" else identify_remote(file, cache)
+        found = _local(file) if source == "path" else identify_remote(file, cache, max_age)
         return [replace(each, layout=layout_of(each)) for each in found]
     except CheckpointError as error:
         return Unidentified(file, _nor_here(file, error))

@@ -1,140 +1,135 @@
 """`setol plan`: what a run would do and what that costs, without doing it."""
 
 import os
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from catalogs.amounts import size_in_words
 from setol_zoo.cli.common import SOME_FAILED, json_option, next_command, shown_path
 from setol_zoo.cli.options import typed
+from setol_zoo.cli.plan_files import UNKNOWN, PlannedFile, planned_files, work_of
+from setol_zoo.cli.quantities import ByteCount, ByteRate
 from setol_zoo.cli.request import takes_request
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from pipeline.drive import RunRequest
-    from pipeline.estimate import Estimate
+    from pipeline.forecast import Forecast, Workers
 
 DROPPED_FIRST = ("tensors", "params M", "largest", "eig GFLOP", "Gram GFLOP", "memory MB", "MB")
 """Columns in the order in which they give way on a narrow terminal."""
 
-UNKNOWN = "unknown before download"
+MOST_ROWS = 30
+"""Files shown on a terminal, the largest first; a pipe has all of them."""
 
+ASSUMED_NETWORK = 1e9 / 8
+"""Bytes a second where nobody says: a gigabit, which home lines and small machines have."""
 
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
-    """A weight file of a plan.
-
-    Attributes:
-        model: Key of its model.
-        name: Its short name.
-        file: The file.
-        bytes: Its size, None where nobody knows.
-        to_do: `compute`, `refit` (its spectra are there, so only metrics are computed), `nothing` (there already),
-            `failed before` (--retry-failed tries again), or `fails` (it cannot be had or read).
-        fetch: Whether a run would fetch it: it is not on this machine, and its spectra are not there already.
-        pickle: Whether it had to be opened, not only its header read.
-        estimate: What it holds and costs; None where only the file itself says so, or it cannot be read.
-        note: Why there is no estimate, or why it fails.
-    """
-
-    model: str
-    name: str
-    file: str
-    bytes: int | None
-    to_do: str
-    fetch: bool = False
-    pickle: bool = False
-    estimate: "Estimate | None" = None
-    note: str | None = None
-
-    @property
-    def unknown(self) -> bool:
-        """Whether only a download would tell what it holds."""
-        return self.note is not None and self.note.startswith(UNKNOWN)
+_FORECAST = ("workers", "network", "node_memory", "price")
 
 
 @click.command("plan", short_help="What a run would do, and what it would cost; computes nothing.")
 @takes_request
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Workers of one thread to plan for; by default the cores here."
+)
+@click.option("--network", type=ByteRate(), help="Rate of all downloads together, as 10Gbit/s; by default 1Gbit/s.")
+@click.option("--node-memory", type=ByteCount(), help="Memory of the largest machine, as 64GB; by default this one's.")
+@click.option("--price", type=click.FloatRange(min=0), help="What a worker costs in an hour, in any currency.")
 @json_option
-def command(request: "RunRequest", as_json: bool) -> None:
-    """Say what `setol run` with the same arguments would do: files, matrices, operations, memory, seconds.
+def command(
+    request: "RunRequest",
+    workers: int | None,
+    network: float | None,
+    node_memory: int | None,
+    price: float | None,
+    as_json: bool,
+) -> None:
+    """Say what `setol run` with the same arguments would do: files, matrices, operations, memory, time, price.
 
     Nothing is computed, and nothing fetched but what tells a file's content (docs/sources.md). Files of yours are
     read once for their hash, by which it is known what is there already. Shapes come from the headers of safetensors
-    files, also of those that are not on this machine; pickled ones that are here are opened as weights alone.
+    files, also of those that are not on this machine, one for each architecture; pickled ones that are here are opened
+    as weights alone.
 
-    Exit status: 0 a run would do all of it, 1 some files cannot be had or read, 2 the call was wrong.
+    Exit status: 0 a run would do all of it, 1 some files cannot be had or read, or held by any machine, 2 the call
+    was wrong.
     """
-    print_plan(request, as_json=as_json)
+    print_plan(request, as_json=as_json, workers=workers, network=network, node_memory=node_memory, price=price)
 
 
-def print_plan(request: "RunRequest", *, as_json: bool) -> None:
-    """Print the plan of a request, with estimates."""
-    from setol_zoo.cli.tables import print_json, print_narrowed
+def print_plan(
+    request: "RunRequest",
+    *,
+    as_json: bool,
+    workers: int | None = None,
+    network: float | None = None,
+    node_memory: int | None = None,
+    price: float | None = None,
+) -> None:
+    """Print the plan of a request, with estimates, and a forecast: by default for workers on this machine."""
+    from catalogs.plain import plain_text
+    from pipeline.forecast import Workers, forecast
+    from setol_zoo.cli.plan_lines import remarks, totals
+    from setol_zoo.cli.tables import console, print_json, print_narrowed
 
     rows = planned_files(request)
-    refused = [row for row in rows if row.note is not None and not row.unknown and row.to_do != "nothing"]
+    work = work_of(rows)
+    crew = Workers(workers or _cores(), network or ASSUMED_NETWORK, node_memory or _memory(), price)
+    found = forecast([each for _, each in work], crew)
+    too_large = [work[place][0] for place in found.too_large]
+    problems = [f"{row.name}: {row.note}" for row in rows if row.refused]
+    problems += [_too_large(row, crew) for row in too_large]
     if as_json:
-        print_json([asdict(row) for row in rows])
+        print_json(_document(rows, too_large, found, crew, assumed=[] if network else ["network"]))
     else:
-        print_narrowed(_table(rows), DROPPED_FIRST, limit=len(rows))
-    for row in refused:
-        click.secho(f"Error: {row.name}: {row.note}", fg="red", err=True)
+        print_narrowed(_table(rows), DROPPED_FIRST, limit=MOST_ROWS if console().is_terminal else len(rows))
+    for problem in problems:
+        click.secho(plain_text(f"Error: {problem}", keep="\n"), fg="red", err=True)
     if not as_json:
-        for line in _totals(rows):
-            click.echo(line)
+        for line in [*remarks(rows), *totals(rows, found, crew, "" if network else " (assumed; --network)")]:
+            click.echo(plain_text(line))
         context = click.get_current_context()
-        words = typed(context, leave_out=("results", "dry_run", "as_json"))
+        words = typed(context, leave_out=("results", "dry_run", "as_json", *_FORECAST))
         next_command("run", *context.params["models"], *words, "--results", shown_path(request.folder.root))
-    if refused:
+    if problems:
         raise SystemExit(SOME_FAILED)
 
 
-def planned_files(request: "RunRequest") -> list[PlannedFile]:
-    """Every weight file of a request: what is to be done with it, and what it costs."""
-    import pyarrow.parquet as pq
-
-    from checkpoints.remote_header import UnknownBeforeDownload
-    from pipeline.drive import prepare
-    from pipeline.estimate import REFIT_COLUMNS, estimate_refit
-    from pipeline.preview import preview
-
-    plan, unidentified = prepare(request)
-    damaged = {each.path for each in plan.damaged}
-    spectra = {unit.fit_id: request.folder.spectra_path(unit.spectra_id) for unit in plan.units}
-    stored = {name: path for name, path in spectra.items() if path.exists() and path not in damaged}
-    computed = [unit for unit in plan.units if unit.fit_id not in stored]
-    states = (("compute", computed), ("nothing", plan.finished), ("failed before", plan.held_back))
-    planned = [(state, unit) for state, units in states for unit in units]
-    previews = preview([unit.file for _, unit in planned], request.cache)
-    rows = []
-    for (state, unit), seen in zip(planned, previews, strict=True):
-        file = unit.file
-        note = str(seen.error) if seen.error else None
-        if isinstance(seen.error, UnknownBeforeDownload):
-            note = f"{UNKNOWN}: {note}"
-        elif seen.error and state == "compute":
-            state = "fails"
-        fetch = state == "compute" and not seen.here
-        rows.append(
-            PlannedFile(file.model, file.name, file.file, seen.size, state, fetch, seen.pickle, seen.estimate, note)
-        )
-    for unit in plan.units:
-        if unit.fit_id in stored:
-            file = unit.file
-            found = estimate_refit(pq.read_table(stored[unit.fit_id], columns=list(REFIT_COLUMNS)))
-            rows.append(PlannedFile(file.model, file.name, file.file, file.size, "refit", estimate=found))
-    for row in unidentified:
-        file = row.file
-        rows.append(PlannedFile(file.model, file.name, file.file, None, "fails", note=str(row.error)))
-    return rows
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _table(rows: list[PlannedFile]) -> "pa.Table":
+def _memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _too_large(row: PlannedFile, crew: "Workers") -> str:
+    assert row.cost is not None
+    return (
+        f"{row.name}: {row.file} takes {'about' if row.cost.exact else 'at most'} {size_in_words(row.cost.memory)} of "
+        f"memory, more than the {size_in_words(crew.node_memory)} of the largest machine: need a larger one "
+        "(--node-memory says how large yours are)."
+    )
+
+
+def _document(
+    rows: Sequence[PlannedFile],
+    too_large: Sequence[PlannedFile],
+    found: "Forecast",
+    crew: "Workers",
+    assumed: Sequence[str],
+) -> dict[str, Any]:
+    told = asdict(found) | {"too_large": [{"model": row.model, "file": row.file} for row in too_large]}
+    return {"files": [asdict(row) for row in rows], "forecast": told, "workers": asdict(crew), "assumed": list(assumed)}
+
+
+def _table(rows: Sequence[PlannedFile]) -> "pa.Table":
     import pyarrow as pa
 
     shown = []
@@ -150,7 +145,7 @@ def _table(rows: list[PlannedFile]) -> "pa.Table":
                 "matrices": _counts(found.matrices) if found else UNKNOWN if row.unknown else None,
                 "params M": found.n_params / 1e6 if found else None,
                 "largest": f"{largest.n_rows} × {largest.n_cols}" if largest else None,
-                "memory MB": largest.memory / 1e6 if largest and row.to_do != "refit" else None,
+                "memory MB": found.memory / 1e6 if found and row.to_do != "refit" else None,
                 "Gram GFLOP": found.gram_flops / 1e9 if found else None,
                 "eig GFLOP": found.eigen_flops / 1e9 if found else None,
                 "seconds": found.seconds if found and row.to_do in ("compute", "refit") else None,
@@ -159,55 +154,5 @@ def _table(rows: list[PlannedFile]) -> "pa.Table":
     return pa.Table.from_pylist(shown)
 
 
-def _totals(rows: list[PlannedFile]) -> list[str]:
-    """Sentences under the table."""
-    from catalogs import counted
-    from setol import Reason
-
-    known = [row for row in rows if row.estimate is not None]
-    compute = [row for row in rows if row.to_do == "compute"]
-    n_refit = sum(row.to_do == "refit" for row in rows)
-    skips: Counter[str] = Counter()
-    for row in known:
-        assert row.estimate is not None
-        skips.update(row.estimate.skipped)
-    sentences = {each.value: each.sentence for each in Reason}
-    lines = [
-        f"skipped: {counted(count, 'tensor')}, {reason}: {sentences[reason]}" for reason, count in skips.most_common()
-    ]
-    if opened := sum(row.pickle for row in rows):
-        lines.append(f"{counted(opened, 'pickled file')} had to be opened to see shapes, as weights alone")
-    for why, n_files in Counter(row.note for row in rows if row.unknown).items():
-        lines.append(f"{counted(n_files, 'file')} {why}")
-    todo = [row for row in rows if row.to_do in ("compute", "refit")]
-    seconds = [row.estimate.seconds for row in todo if row.estimate is not None]
-    told = f"{counted(len(rows), 'weight file')}: {len(compute)} to do ({_megabytes(compute)} MB"
-    if remote := [row for row in compute if row.fetch]:
-        told += f", {_megabytes(remote)} MB of it to fetch"
-    told += ")"
-    if n_refit:
-        told += f", {n_refit} to refit from spectra that are there"
-    if n_fail := sum(row.to_do == "fails" for row in rows):
-        told += f", {n_fail} cannot be had or read"
-    if seconds:
-        cores = os.cpu_count() or 1
-        told += f", about {_duration(sum(seconds))} of one thread"
-        if cores > 1 and len(seconds) > 1:
-            told += f", {_duration(max(max(seconds), sum(seconds) / cores))} on {cores} cores"
-        told += ", good to a factor of two on CPUs"
-    return [*lines, told]
-
-
-def _megabytes(rows: list[PlannedFile]) -> str:
-    """Their size, with a plus where that of some is not known."""
-    return f"{sum(row.bytes or 0 for row in rows) / 1e6:.0f}" + ("+" if any(row.bytes is None for row in rows) else "")
-
-
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

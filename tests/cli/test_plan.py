@@ -31,7 +31,7 @@ def zoo(tmp_path) -> Path:
 def plan_of(*arguments: object, status: int = 0) -> dict[str, dict]:
     run = setol("plan", *arguments, "--json")
     assert run.exit_code == status, run.output
-    return {row["name"]: row for row in json.loads(run.stdout)}
+    return {row["name"]: row for row in json.loads(run.stdout)["files"]}
 
 
 def test_rows_by_hand(zoo):
@@ -63,7 +63,7 @@ def test_the_table_and_its_sentences(zoo):
     assert "\nError: cut: damaged safetensors file" in run.stderr
     assert "\nError: gone: no such file" in run.stderr
     assert "Error" not in out
-    assert "4 weight files: 2 to do (0 MB), 2 cannot be had or read, about" in out  # all of it here
+    assert "4 weight files: 2 to do (4.4 kB), 2 cannot be had or read\n  compute  about" in out  # all of it here
     assert "unknown before download" not in out
     assert out.splitlines()[-1] == f"next: setol run --catalog {zoo / 'own.csv'} --results {zoo / 'r'}"
 
@@ -89,7 +89,7 @@ def test_only_metrics_are_missing(zoo):
         key: computed[key] for key in ("n_tensors", "n_params", "matrices", "skipped", "largest")
     }
     out = setol("plan", *arguments, "--min-evals", 9).stdout
-    assert "1 weight file: 0 to do (0 MB), 1 to refit from spectra that are there, about" in out
+    assert "1 weight file: 0 to do (0 B), 1 to refit from spectra that are there\n  compute  about" in out
 
 
 def test_the_next_command_has_the_options_that_were_given(zoo):

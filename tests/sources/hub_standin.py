@@ -46,12 +46,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that came; names of headers in lower case."""
+    """A request that came; names of headers in lower case, `at` in seconds of a clock that only runs forward."""
 
     where: str
     method: str
     path: str
     headers: dict[str, str]
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -72,6 +73,7 @@ class HubStandin:
         self.owners: dict[str, str] = {}
         self.seen: list[Seen] = []
         self.sent: Counter[str] = Counter()
+        self.delay = 0.0  # seconds before every answer
         self.hub = self._serve("hub")
         self.storage = self._serve("storage")
 
@@ -139,6 +141,7 @@ class HubStandin:
                 path = unquote(urlsplit(self.path).path)
                 names = {name.lower(): value for name, value in self.headers.items()}
                 standin.seen.append(Seen(where, self.command, path, names))
+                time.sleep(standin.delay)
                 if where == "hub":
                     _answer_as_hub(standin, self, path)
                 else:
@@ -150,8 +153,28 @@ class HubStandin:
         return server
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def sha256(content: "bytes | Hollow") -> str:
+    return content.sha256 if isinstance(content, Hollow) else hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Hollow:
+    """A large file of which only the beginning is kept; the rest reads as zeros."""
+
+    beginning: bytes
+    size: int
+
+    @property
+    def sha256(self) -> str:
+        """A name for it, as nobody reads all of it."""
+        return hashlib.sha256(self.beginning + str(self.size).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, piece: slice) -> bytes:
+        start, stop, _ = piece.indices(self.size)
+        return self.beginning[start:stop].ljust(stop - start, b"\0")
 
 
 def _take(repository: Repository, stage: str) -> Fault | None:
@@ -196,7 +219,7 @@ def _answer_as_hub(standin: HubStandin, handler: BaseHTTPRequestHandler, path: s
 def _sibling(name: str, content: bytes, with_metadata: bool) -> dict[str, object]:
     if not with_metadata:
         return {"rfilename": name}
-    entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": hashlib.sha1(content).hexdigest()}
+    entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": sha256(content)[:40]}
     if name.endswith(LARGE):
         entry["lfs"] = {"sha256": sha256(content), "size": len(content), "pointerSize": 134}
     return entry

@@ -37,13 +37,17 @@ def zoo(hub) -> HubStandin:
     def faulty(name: str, *faults: Fault, rows: int = 90) -> None:
         hub.add(f"org/{name}", {"model.safetensors": weights(sum(map(ord, name)), rows)}, *faults)
 
-    faulty("gated", Fault("info", 403, GATED))
+    faulty("gated", Fault("resolve", 403, GATED))
     faulty("gated-file", *[Fault("resolve", 403, GATED)] * 4)
-    faulty("forbidden", Fault("info", 403))
-    faulty("busy", Fault("info", 429, (("Retry-After", "1"),)))
-    faulty("busy-hours", Fault("info", 429, (("Retry-After", "7200"),)))
-    faulty("fault", Fault("info", 503))
-    faulty("down", *[Fault("info", 500)] * 9)
+    faulty("forbidden", Fault("resolve", 403))
+    faulty("busy", Fault("resolve", 429, (("Retry-After", "1"),)))
+    faulty("busy-hours", Fault("resolve", 429, (("Retry-After", "7200"),)))
+    faulty("fault", Fault("resolve", 503))
+    faulty("down", *[Fault("resolve", 500)] * 9)
+    # What is not in model.safetensors is looked for in the list of the repository, by a request of another kind.
+    hub.add("org/listed-gated", {"pytorch_model.bin": weights(31)}, Fault("info", 403, GATED))
+    hub.add("org/listed-busy", {"pytorch_model.bin": weights(32)}, Fault("info", 429, (("Retry-After", "1"),)))
+    hub.add("org/listed-down", {"pytorch_model.bin": weights(33)}, *[Fault("info", 500)] * 9)
     faulty("resolve-fault", Fault("resolve", 503))
     faulty("blob-fault", Fault("blob", 502))
     faulty("cut", Fault("blob", keep=0.8), rows=60_000)  # more than one of the client's pieces
@@ -118,13 +122,14 @@ def test_a_file_chosen_in_the_catalog(told):
     assert told["hub:org/several@main"]["files"] == ["b.safetensors"]
 
 
-@pytest.mark.parametrize("name", ["busy", "fault", "resolve-fault", "blob-fault", "cut", "reset"])
+@pytest.mark.parametrize("name", ["busy", "listed-busy", "fault", "resolve-fault", "blob-fault", "cut", "reset"])
 def test_what_passes_is_waited_for(told, name):
     assert told[f"hub:org/{name}"]["error"] is None
 
 
 def test_the_time_that_a_busy_hub_asks_for_is_waited(told):
     assert told["hub:org/busy"]["seconds"] >= 1
+    assert told["hub:org/listed-busy"]["seconds"] >= 1
 
 
 def test_a_download_goes_on_where_it_broke_off(zoo, told):
@@ -138,6 +143,8 @@ def test_a_download_goes_on_where_it_broke_off(zoo, told):
 REFUSED = {
     "hub:org/gated": (False, r"hub:org/gated is gated: accept its conditions at http\S+/org/gated and set HF_TOKEN"),
     "hub:org/gated-file": (False, r"gated: accept its conditions at http\S+/org/gated-file"),
+    "hub:org/listed-gated": (False, r"hub:org/listed-gated is gated: accept its conditions at http"),
+    "hub:org/listed-down": (True, r"hub:org/listed-down: the hub answers 500, a fault on its side"),
     "hub:org/forbidden": (False, r"may not be read with this token \(403\): set HF_TOKEN"),
     "hub:org/busy-hours": (True, r"the hub answers 429, too many requests"),
     "hub:org/down": (True, r"the hub answers 500, a fault on its side\. Run the same command again later"),
@@ -169,7 +176,8 @@ def test_what_is_in_the_cache_needs_few_requests_and_none_offline(zoo, told, hom
     before = len(zoo.seen)
     commit = zoo.repositories["org/formats"].commit
     (branch,) = probe(environment(zoo, home), {"model": "hub:org/formats"})
-    assert [each.path for each in zoo.seen[before:]] == ["/api/models/org/formats"]
+    asked = [(each.method, each.path) for each in zoo.seen[before:]]
+    assert asked == [("HEAD", "/org/formats/resolve/main/model.safetensors")]
     before = len(zoo.seen)
     (pinned,) = probe(environment(zoo, home), {"model": f"hub:org/formats@{commit}"})
     rows = [{"model": "hub:org/formats"}, {"model": f"hub:org/formats@{commit}"}, {"model": "hub:org/sharded"}]
@@ -197,10 +205,14 @@ def test_without_a_token_a_private_repository_is_not_there(zoo, tmp_path):
 def test_a_page_that_is_no_answer_of_the_hub(zoo, tmp_path):
     """What a captive portal sends: status 200, and no JSON."""
     page = (("Content-Type", "text/html"),)
-    zoo.add("org/portal", {"model.safetensors": weights(10)}, Fault("info", 200, page))
-    (found,) = probe(environment(zoo, tmp_path), {"model": "hub:org/portal"})
-    assert found["transient"] is True
-    assert "hub:org/portal: the hub's client failed (" in found["error"] and "Check HF_ENDPOINT" in found["error"]
+    zoo.add("org/portal", {"model.safetensors": weights(10)}, Fault("resolve", 200, page))
+    zoo.add("org/listed-portal", {"pytorch_model.bin": weights(11)}, Fault("info", 200, page))
+    asked = ({"model": "hub:org/portal"}, {"model": "hub:org/listed-portal"})
+    found, listed = probe(environment(zoo, tmp_path), *asked)
+    assert found["transient"] is listed["transient"] is True
+    assert "hub:org/portal: what came is no answer of the hub: it names no commit. Check HF_ENDPOINT" in found["error"]
+    assert "hub:org/listed-portal: the hub's client failed (" in listed["error"]
+    assert "Check HF_ENDPOINT" in listed["error"]
 
 
 def test_a_hub_that_is_not_there(zoo, tmp_path):

@@ -36,7 +36,7 @@ def test_two_models_on_two_workers_as_in_one_process(hub, tmp_path):
             fetched = [each for each in hub.seen[before:] if each.where == "storage" and each.method == "GET"]
             assert len(fetched) == 2
             assert not [each for each in fetched if TOKEN in str(each)]
-            assert len(list((home / "hf").rglob("model.safetensors"))) == 2
+            assert not list((home / "hf").rglob("model.safetensors"))  # removed, as they were not there before
             found[executor] = published(home / "r")
             assert_nowhere(home, run.stdout + run.stderr)
         assert len(list(Path(logs).rglob("worker*.out"))) >= 2  # the logs are there

@@ -52,7 +52,7 @@ def test_a_catalog_with_scores(hub, home):
     names = ("zoo/small", "zoo/medium", "zoo/large")
     for seed, name in enumerate(names, start=21):
         hub.add(name, {"model.safetensors": weights(seed), "config.json": b"{}"})
-    gated = Fault("info", 403, (("X-Error-Code", "GatedRepo"),))
+    gated = Fault("resolve", 403, (("X-Error-Code", "GatedRepo"),))
     hub.add("zoo/gated", {"model.safetensors": weights(25)}, *[gated] * 3)
     lines = ["model,name,family,dataset,metric,value,unit"]
     lines += [f"hub:{name},,toys,digits,acc@1,{90 + i},percent" for i, name in enumerate(names)]
