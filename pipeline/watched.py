@@ -1,0 +1,118 @@
+"""A unit under a hard time limit, in a process of its own that may be ended."""
+
+import faulthandler
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from queue import Empty, SimpleQueue
+
+from pipeline.plan import Unit
+from pipeline.schedule import Work
+from pipeline.worker import Job, Outcome, TimeLimit, finish, new_attempt, outcome_of, run_unit
+
+LEAST_SECONDS = 1800.0
+"""No unit is stopped before this, unless a limit was given."""
+
+SLOWEST_BYTES = 1e6
+"""Bytes a second below which a network is taken to stand still."""
+
+GRACE_SECONDS = 30.0
+"""How long after the limit a process is ended that does not even let Python run."""
+
+
+class Stage(StrEnum):
+    """What a unit is at. Its limit holds for fetching and for computing, each; waiting for others has none."""
+
+    FETCHING = "fetching"
+    WAITING = "waiting"
+    COMPUTING = "computing"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a process is told about a try, beside the unit.
+
+    Attributes:
+        limit: Seconds that it may fetch, and that it may compute.
+        try_number: Which try it is.
+        node: The cluster's name of this machine.
+    """
+
+    limit: float
+    try_number: int = 1
+    node: str | None = None
+
+
+def time_limit(work: Work[Unit], job: Job) -> float:
+    """Seconds that a unit may fetch, and that it may compute: far beyond what is to be expected of either."""
+    if job.time_limit is not None:
+        return job.time_limit
+    repeated = 1 + job.options.spectrum.permutations + job.options.metrics.bootstrap
+    return max(LEAST_SECONDS * repeated, 20 * repeated * work.seconds, (work.unit.file.size or 0) / SLOWEST_BYTES)
+
+
+def ran_past(limit: float, stage: Stage, host: str) -> TimeLimit:
+    """What a unit that was stopped failed of."""
+    return TimeLimit(
+        f"ran past its time limit: {limit:.0f} s of {stage} on {host}, and was stopped. If it is to take as long, "
+        "give a higher --time-limit; else run the same command to try again."
+    )
+
+
+def run_watched(
+    unit: Unit, job: Job, turn: Callable[[], AbstractContextManager[None]], watch: Watch
+) -> Iterator[Stage | Outcome]:
+    """Work on a unit in a thread; yield what it is at, and its outcome at the end.
+
+    After a time limit the thread goes on, so whoever called this ends the process, once the outcome is sent. Code that
+    keeps Python from running is ended with the process by a thread of C, a while later.
+    """
+    told: SimpleQueue[Stage | Outcome | BaseException] = SimpleQueue()
+    attempt = replace(new_attempt(unit.file, job, unit=unit.fit_id), try_number=watch.try_number, node=watch.node)
+    start = time.monotonic()
+
+    @contextmanager
+    def telling() -> Iterator[None]:
+        told.put(Stage.WAITING)
+        with turn():
+            told.put(Stage.COMPUTING)
+            yield
+
+    def work() -> None:
+        try:
+            told.put(run_unit(unit, job, telling, try_number=watch.try_number, node=watch.node))
+        except BaseException as error:  # noqa: BLE001 - it is raised where somebody sees it
+            told.put(error)
+
+    stage = Stage.FETCHING
+    thread = threading.Thread(target=work, name="unit", daemon=True)
+    thread.start()
+    try:
+        while True:
+            yield stage
+            limit = None if stage is Stage.WAITING else watch.limit
+            if limit is None:
+                faulthandler.cancel_dump_traceback_later()
+            else:
+                faulthandler.dump_traceback_later(limit + GRACE_SECONDS, exit=True)
+            try:
+                event = told.get(timeout=limit)
+            except Empty:
+                failure = ran_past(watch.limit, stage, socket.gethostname())
+                seconds = time.monotonic() - start
+                attempt = finish(replace(attempt, seconds=seconds), failure)
+                with suppress(OSError):  # a disk too full even for the log
+                    job.folder.record(attempt)
+                event = replace(outcome_of(unit, failure, seconds), attempt=attempt)
+            if not isinstance(event, Stage):
+                break
+            stage = event
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    if isinstance(event, BaseException):
+        raise event
+    yield event
