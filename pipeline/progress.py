@@ -1,37 +1,43 @@
 """What a run shows while it works: a bar on a terminal, plain lines elsewhere."""
 
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import timedelta
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from catalogs import counted
+from catalogs.amounts import size_in_words, time_in_words
+from catalogs.plain import plain_text
 from pipeline.damage import SUFFIX
+from pipeline.events import listening
 from pipeline.identify import Unidentified
+from pipeline.pace import Pace
 from pipeline.plan import Plan, Unit
 from pipeline.worker import Outcome
+
+MOST_LINES = 200
+"""Weight files up to which each has a line; of more, only failures do, and a line now and then tells the rest."""
+
+LINE_SECONDS = 15.0
+"""Shortest time between two such lines."""
+
+LONG_SECONDS = 30.0
+"""From when on it is said how long the oldest unit has been running."""
 
 _NAME_WIDTH = 28
 
 
-class TimeLeft(ProgressColumn):
-    """Time left, from all that was done so far: rich's own forgets what is older than half a minute."""
-
-    def render(self, task: Task) -> Text:
-        """The time left, unknown until a first file is done."""
-        elapsed, finished_at = task.elapsed or 0.0, task.fields["finished_at"]
-        if not task.completed or not task.total:
-            return Text("-:--:-- left", style="progress.remaining")
-        left = max(finished_at * task.total / task.completed - elapsed, 0.0)
-        return Text(f"{timedelta(seconds=round(left))} left", style="progress.remaining")
-
-
 class ProgressReporter:
-    """A line for every weight file, below a bar where there is a terminal to draw one on.
+    """A line for every weight file as long as they are few, below a bar where there is a terminal to draw one on.
 
-    The bar tells how many files are done, the time gone by and the time left, which is reckoned by bytes as files
-    differ in size, and the file that has been running longest: units are started in the order of the plan.
+    The bar tells how many files are done, the time gone by and the time left, how many failed, how fast it goes, on how
+    many machines, and the file that has been running longest. Failures and second tries are told as they happen.
     """
 
     def __init__(self, console: Console, *, lines: bool = True) -> None:
@@ -43,30 +49,29 @@ class ProgressReporter:
         """
         self._console = console
         self._lines = lines
-        self._bar = Progress(
-            TextColumn("{task.fields[place]}"),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            TextColumn("elapsed,"),
-            TimeLeft(),
-            TextColumn("{task.description}", markup=False),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self._waiting: dict[str, Unit] = {}
-        self._total = 0
+        self._exit = ExitStack()
+        # Ordered ones find their first entry at once; a plain dict looks through all places that were emptied before.
+        self._waiting: OrderedDict[str, Unit] = OrderedDict()
+        self._running: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._oldest: tuple[str, float | None] | None = None
+        self._place = ""
+        self._pace = Pace(0.0, 0, 0.0)
+        self._told_at = 0.0
+        self._bar = _Bar(self, console)
 
     def __enter__(self) -> "ProgressReporter":
+        self._exit.enter_context(listening(self._heard))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._exit.close()
         self._bar.stop()
 
     def planned(self, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
         """Say what there is to do, and what cannot be done."""
-        self._waiting = {unit.fit_id: unit for unit in plan.units}
-        self._total = len(plan.units)
+        self._waiting = OrderedDict((unit.fit_id, unit) for unit in plan.units)
+        self._pace = Pace(time.monotonic(), len(plan.units), sum(map(_weight, plan.units)))
+        self._told_at = self._pace.began
         if self._lines:
             self._console.print(_planned(plan, len(unidentified)), highlight=False)
         for note in plan.notes:
@@ -75,64 +80,137 @@ class ProgressReporter:
             self._noted(f"{damage.path} cannot be read ({damage.error}): set aside as {damage.path.name}{SUFFIX}")
         for row in unidentified:
             self._failed(row.file.name, str(row.error))
-        if self._total:
-            self._task = self._bar.add_task(
-                self._running(), total=sum(map(_weight, plan.units)), place=f"0/{self._total}", finished_at=0.0
-            )
+        if plan.units:
+            self._look()
+            self._task = self._bar.add_task("", total=self._pace.weight, place=f"0/{self._pace.total}")
             self._bar.start()
 
     def finished(self, outcome: Outcome) -> None:
-        """A line for the unit, and the bar one on."""
-        self._waiting.pop(outcome.unit.fit_id)
-        count = self._total - len(self._waiting)
-        name = outcome.unit.file.name
-        place = f"[{count:>{len(str(self._total))}}/{self._total}]"
+        """A line for the unit where units are few, and the bar one on."""
+        unit, pace, now = outcome.unit, self._pace, time.monotonic()
+        self._waiting.pop(unit.fit_id)
+        self._running.pop(unit.fit_id, None)
+        fetched = outcome.attempt.bytes_fetched if outcome.attempt else None
+        weight = _weight(unit)
+        pace.add(now, weight, fetched=fetched or 0, failed=not outcome.done)
+        place = f"[{pace.done:>{len(str(pace.total))}}/{pace.total}]"
         for note in outcome.notes:
             self._noted(note)
         if not outcome.done:
-            self._failed(f"{place} {name}" if self._lines else name, outcome.error or "failed")
-        elif self._lines:
+            self._failed(f"{place} {unit.file.name}" if self._lines else unit.file.name, outcome.error or "failed")
+        elif self._lines and pace.total <= MOST_LINES:
             matrices = "matrix" if outcome.n_layers == 1 else "matrices"
-            self._console.print(
-                f"{place} {name:<24} {outcome.n_layers:>5} {matrices:<8} {outcome.seconds:>7.1f} s",
-                markup=False,
-                highlight=False,
-            )
-        self._bar.update(
-            self._task,
-            advance=_weight(outcome.unit),
-            place=f"{count}/{self._total}",
-            finished_at=self._bar.tasks[0].elapsed,
-            description=self._running(),
-        )
+            self._print(f"{place} {unit.file.name:<24} {outcome.n_layers:>5} {matrices:<8} {outcome.seconds:>7.1f} s")
+        if self._is_due(now):
+            self._told_at = now
+            left = time_in_words(pace.seconds_left(now) or 0.0)
+            self._print(", ".join([f"{place} {pace.failed} failed", *self._facts(), f"{left} left"]))
+        self._look()
+        self._bar.update(self._task, advance=weight, place=f"{pace.done}/{pace.total}")
 
-    def _running(self) -> str:
-        oldest = next(iter(self._waiting.values()), None)
-        return oldest.file.name[:_NAME_WIDTH] if oldest else ""
+    def times(self) -> str:
+        """Time gone by, and time left."""
+        now = time.monotonic()
+        left = self._pace.seconds_left(now)
+        told = "-:--:--" if left is None else str(timedelta(seconds=round(left)))
+        return f"{timedelta(seconds=int(now - self._pace.began))} elapsed, {told} left"
+
+    def details(self) -> str:
+        """What the bar does not show: failures, pace, machines, and what has been running longest."""
+        facts = [f"{self._pace.failed} failed"] if self._pace.failed else []
+        facts += self._facts()
+        if (oldest := self._oldest) is not None:
+            name, since = oldest
+            running = time.monotonic() - since if since else 0.0
+            facts.append(name + (f" for {time_in_words(running)}" if running > LONG_SECONDS else ""))
+        return " · ".join(facts)
+
+    def _is_due(self, now: float) -> bool:
+        """Whether there are too many files for a line each, no bar tells of them, and the last line is a while ago."""
+        told_otherwise = not self._lines or self._pace.total <= MOST_LINES or self._console.is_terminal
+        return not told_otherwise and (now - self._told_at >= LINE_SECONDS or not self._waiting)
+
+    def _facts(self) -> list[str]:
+        """How fast, and where."""
+        pace, facts = self._pace, []
+        if (files := pace.files_per_minute) is not None:
+            facts.append(f"{files:.{1 if files < 10 else 0}f} files/min")
+        if fetched := pace.bytes_per_second:
+            facts.append(f"{size_in_words(fetched)}/s")
+        if self._place:
+            facts.append(self._place)
+        return facts
+
+    def _heard(self, event: str, fields: dict[str, Any]) -> None:
+        """What executors tell."""
+        if event == "unit_submitted" and fields["unit"] in self._waiting:
+            name = self._waiting[fields["unit"]].file.name
+            self._running.setdefault(fields["unit"], (name, time.monotonic()))
+            self._look()
+        elif event == "capacity":
+            nodes = fields["nodes"]
+            self._place = counted(fields["slots"], "slot") + (f" on {counted(nodes, 'node')}" if nodes > 1 else "")
+        elif event == "unit_retried":
+            waiting = self._waiting.get(fields["unit"])
+            name = waiting.file.name if waiting else fields["model"]
+            self._noted(f"{name} is tried again: {fields['error']}")
+        elif event == "node_lost":  # how many there are stands beside the bar; one that joins is no news
+            self._noted(f"node lost: {fields.get('host') or fields['node']}; its files are tried again")
+
+    def _look(self) -> None:
+        """Find the unit that has been running longest; without news from the executor, units start as planned."""
+        first: Iterable[tuple[str, float | None]] = self._running.values()
+        planned = ((unit.file.name, None) for unit in self._waiting.values())
+        name, since = next(iter(first), None) or next(planned, None) or ("", None)
+        self._oldest = (plain_text(name)[:_NAME_WIDTH], since) if name else None
 
     def _noted(self, note: str) -> None:
-        self._console.print(note, style="yellow", markup=False, highlight=False)
+        self._print(note, "yellow")
 
     def _failed(self, name: str, error: str) -> None:
-        told = f"{name} FAILED: {error}" if self._lines else f"Error: {name}: {error}"
-        self._console.print(told, style="red", markup=False, highlight=False)
+        self._print(f"{name} FAILED: {error}" if self._lines else f"Error: {name}: {error}", "red")
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        self._console.print(plain_text(line, keep="\n"), style=style, markup=False, highlight=False)
+
+
+class _Bar(Progress):
+    """A bar with the times, and a line below it."""
+
+    def __init__(self, reporter: ProgressReporter, console: Console) -> None:
+        self._reporter = reporter
+        super().__init__(
+            TextColumn("{task.fields[place]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, and below it what there is to say."""
+        for task in self.tasks:
+            task.description = self._reporter.times()
+        yield from super().get_renderables()
+        if self.tasks and (details := self._reporter.details()):
+            yield Text(details, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _planned(plan: Plan, unidentified: int) -> str:
     """What there is to do, in a line; "nothing" only where nothing is wrong."""
-    megabytes = sum(unit.cost for unit in plan.units) / 1e6
     told = [f"{len(plan.finished)} there already"]
     if plan.held_back:
         told.append(f"{len(plan.held_back)} failed before")
     if unidentified:
         told.append(f"{unidentified} cannot be had")
     if plan.units:
-        told.append(f"{len(plan.units)} to do ({megabytes:.0f} MB)")
+        told.append(f"{len(plan.units)} to do ({size_in_words(sum(unit.cost for unit in plan.units))})")
     elif len(told) == 1:
         told.append("nothing to do")
     return f"{counted(len(plan.files) + unidentified, 'weight file')}: {', '.join(told)}"
 
 
-def _weight(unit: Unit) -> int:
-    """What the bar moves by: bytes, or something where they are not known."""
+def _weight(unit: Unit) -> float:
+    """What the time left goes by: bytes, or something where they are not known."""
     return max(unit.cost, 1)

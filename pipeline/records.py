@@ -194,8 +194,14 @@ LAYERS_SCHEMA = _schema_of(LayerRow)
 class AttemptRow:
     """One try at one weight file: where, how long, with what outcome (`done` or `failed`).
 
-    `unit` is the fit id, NULL where the file could not even be identified. Seconds are wall-clock seconds of a
-    stage, NULL where it did not run. `reused_spectra` says that only the metrics were computed.
+    `unit` is the fit id, NULL where the file could not even be identified. `run` is the run that tried, `try_number`
+    which of its tries at this unit it was. `host` and `cores` (those that the process may use) tell the machine, `node`
+    is its id in a cluster. `seconds` is the whole try on the wall's clock, `seconds_*` a stage of it, NULL where it did
+    not run; `seconds_wait` went by until the machine was free to compute. `reused_spectra` says that only the metrics
+    were computed.
+
+    `bytes` is the size of the weight file, `bytes_fetched` what of it came over the network now, `bytes_spectra` the
+    size of the file of spectra that was written.
 
     The next are NULL where no spectra were made: `device_name` of its maker; `precision` that was used;
     `float32_deviation`, the largest error of an eigenvalue that the check of float32 found, as a share of the
@@ -203,16 +209,22 @@ class AttemptRow:
     and on the CPU in float64 (`probe_*`). `remarks` tells what did not go as asked.
     """
 
+    run: str | None = None
     unit: str | None
+    try_number: int | None = None
     model: str
     file: str
     weights_sha256: str | None
     config: str
     host: str
+    node: str | None = None
+    cores: int | None = None
     device: str
     threads: int
     started: str
+    seconds: float | None = None
     seconds_fetch: float | None = None
+    seconds_wait: float | None = None
     seconds_spectra: float | None = None
     seconds_metrics: float | None = None
     reused_spectra: bool = False
@@ -224,6 +236,8 @@ class AttemptRow:
     probe_cpu: float | None = None
     remarks: str | None = None
     bytes: int | None = None
+    bytes_fetched: int | None = None
+    bytes_spectra: int | None = None
     peak_rss_anon: int | None = None
     outcome: str
     error_type: str | None = None

@@ -6,9 +6,9 @@
 --   n_analyzed: matrices with a row in `layers`, n_ok of them with a fitted tail; n_tied, n_skipped: ledger rows
 --   params: learnable parameters as the catalog has them, or else as counted (no buffers, tied tensors once)
 --   params_in_file: entries of all tensors
---   params_matrices: entries of the tensors that keep two axes or more when axes of length 1 are dropped. Buffers are
---     no parameters and left out, and so are booleans and 64-bit integers (masks and indices); narrower integers
---     count, because quantized weights are packed into them
+--   params_matrices: entries of the tensors that keep two axes or more when axes of length 1 are dropped. Buffers and
+--     scales of analyzed codes are no parameters and left out, and so are booleans and 64-bit integers (masks and
+--     indices); narrower integers count, because quantized weights are packed into them
 --   params_covered: entries of those that were analyzed or are tied; coverage = params_covered / params_matrices,
 --     a fraction, NULL where there is no matrix
 --   error: what the last failed try of a file without metrics said
@@ -36,7 +36,7 @@ ledger AS (
     FROM (
         SELECT
             *,
-            reason IS DISTINCT FROM 'buffer' AND dtype NOT IN ('bool', 'int64', 'uint64') AS is_parameter,
+            coalesce(reason, '') NOT IN ('buffer', 'scales') AND dtype NOT IN ('bool', 'int64', 'uint64') AS is_parameter,
             len(list_filter(shape, lambda length: length <> 1)) >= 2 AS is_matrix
         FROM spectra
     )

@@ -1,6 +1,6 @@
 """`setol status`: what a results folder holds."""
 
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +18,7 @@ from setol_zoo.cli.common import (
 
 if TYPE_CHECKING:
     from analysis.results import Results
+    from catalogs.places import Where
 
 MODELS = """
 SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
@@ -28,20 +29,28 @@ FROM models AS m LEFT JOIN model_metrics AS a USING (model)
 FAILURES = "SELECT model, file, error FROM failures"
 SHOWN = 40
 
+MOST_FAILURES = 10
+"""Failures up to which each has a line; more are told by their causes."""
+
 
 @click.command("status", short_help="What a results folder holds: models, coverage, failures.")
 @results_option
 @config_option
+@click.option("--price", type=click.FloatRange(min=0), help="What a core costs in an hour, in any currency.")
 @json_option
 @reports_user_errors
-def command(results: Path, config: str | None, as_json: bool) -> None:
+def command(results: "Where", config: str | None, price: float | None, as_json: bool) -> None:
     """Models of a results folder: done or not, how much of their parameters was analyzed, what failed and why.
+
+    Also what the last run did, on what machines, how long it took and how its time was spent.
 
     Exit status: 0 all models done, 1 some are not, 2 there are no results.
     """
     from analysis.results import open_results
     from catalogs import counted
+    from catalogs.plain import plain_text
     from setol_zoo.cli.again import command_again, command_once_mended, failed_for_good, what_cannot_be_typed
+    from setol_zoo.cli.run_record import causes, record_lines
     from setol_zoo.cli.tables import print_json
 
     opened = open_results([results], config)
@@ -49,11 +58,20 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
     unfinished = [status for status in statuses if status != "done"]
     if as_json:
         models, failures = opened.sql("SELECT * FROM models"), opened.sql("SELECT * FROM failures")
-        print_json({"config": opened.config, "models": models.to_pylist(), "failures": failures.to_pylist()})
+        print_json(
+            {
+                "config": opened.config,
+                "models": models.to_pylist(),
+                "failures": failures.to_pylist(),
+                "causes": [asdict(cause) for cause in causes(opened)],
+                "runs": opened.rows("FROM runs ORDER BY started"),
+            }
+        )
     else:
         print_models(opened)
-        for failure in opened.sql(FAILURES).to_pylist():
-            click.secho(f"{failure['model']}: {failure['error']}", fg="red")
+        _print_failures(opened)
+        for line in record_lines(opened, price):
+            click.echo(plain_text(line))
         again = command_again(opened, results)
         if unfinished:
             goes_on = "; the next command goes on" if again else ""
@@ -67,6 +85,17 @@ def command(results: Path, config: str | None, as_json: bool) -> None:
         next_command(*(again or ["report", "--results", results, *config_words(opened)]))
     if unfinished:
         raise SystemExit(SOME_FAILED)
+
+
+def _print_failures(opened: "Results") -> None:
+    """A line a failure; where they are many, a line a cause."""
+    from catalogs.plain import plain_text
+    from setol_zoo.cli.run_record import cause_lines, causes
+
+    failures = opened.sql(FAILURES).to_pylist()
+    lines = [f"{failure['model']}: {failure['error']}" for failure in failures]
+    for line in lines if len(lines) <= MOST_FAILURES else cause_lines(causes(opened)):
+        click.secho(plain_text(line, keep="\n"), fg="red")
 
 
 def print_models(opened: "Results") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Score, WeightFile, to_arrow
 from catalogs.identity import fit_id, spectra_id
-from pipeline.folder import ResultsFolder, write_table
+from pipeline.folder import ResultsFolder
 from pipeline.options import SPECTRA_VERSION, MetricOptions, Options
 from pipeline.records import (
     LAYERS_SCHEMA,
@@ -68,12 +68,10 @@ class Synthetic:
             for position, (row, columns) in enumerate(tensors)
             if columns is not None
         ]
-        write_table(
-            _with_content(table_of(rows, SPECTRA_SCHEMA), content),
-            self.folder.spectra_path(spectra_id(content, _content(metrics))),
-        )
-        path = self.folder.layers_path(fit_id(content, _content(metrics)))
-        write_table(_with_content(table_of(layers, LAYERS_SCHEMA), content), path)
+        spectra = _with_content(table_of(rows, SPECTRA_SCHEMA), content)
+        self.folder.write_spectra(spectra_id(content, _content(metrics)), spectra)
+        fitted = _with_content(table_of(layers, LAYERS_SCHEMA), content)
+        self.folder.write_layers(fit_id(content, _content(metrics)), fitted)
 
     def attempt(self, file: WeightFile, *, config: str = CONFIG, metrics: MetricOptions | None = None, **columns: Any):
         unit = fit_id(file.weights_sha256, _content(metrics)) if file.weights_sha256 else None

@@ -173,7 +173,7 @@ def test_a_column_that_older_files_lack_is_null(tmp_path: Path) -> None:
     folder.describe([weight_file("a", sha("a")), weight_file("b", sha("b"))])
     folder.publish(sha("a"), one_layer(2.0, entropy=0.5))
     folder.publish(sha("b"), one_layer(3.0, entropy=0.7))
-    path = folder.folder.layers_path(fit_id(sha("a"), Options().content))
+    path = tmp_path / "layers" / "v1" / f"{fit_id(sha('a'), Options().content)}.parquet"
     table = pq.read_table(path).drop_columns(["entropy"]).append_column("later", pa.array([1.0]))
     pq.write_table(table, path)
     assert open_results(tmp_path).rows("SELECT alpha, entropy FROM layers ORDER BY name") == [
@@ -195,7 +195,7 @@ def test_folders_that_are_no_results_say_what_to_run(tmp_path: Path, rich: Path)
     for name, message in (
         ("nowhere", "there is no folder .*, or fill this one: setol run --catalog demo --results .*/nowhere$"),
         ("empty", "is empty. .*, or fill this one: setol run --catalog demo --results .*/empty$"),
-        ("other", "is not a results folder: it has no catalog.parquet. Name a folder that `setol run` has filled.$"),
+        ("other", "is not a results folder: it has no catalog. Name a folder that `setol run` has filled.$"),
         ("other/x.txt", "is no folder. Name a folder that `setol run` has filled.$"),
     ):
         with pytest.raises(AnalysisError, match=message):
