@@ -2,10 +2,13 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+RAY ?= $(BIN)/ray
 RESULTS ?= results/demo
+CLUSTER ?= ray_cluster.yaml
+ARGS ?= --catalog demo --results results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint types check reference estimators lock clean
+.PHONY: help env demo sync submit test lint types check reference estimators lock clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -23,6 +26,14 @@ env: .venv/.ready  ## Set up the environment in .venv
 demo: env  ## Ten real models: spectra, metrics, correlations, a report
 	$(BIN)/setol run --catalog demo --results $(RESULTS)
 	$(BIN)/setol report --results $(RESULTS)
+
+# Of `provider: local`, Ray knows the workers on the head alone, so the head passes its copy on.
+sync: env  ## Bring this checkout to all machines of CLUSTER=ray_cluster.yaml
+	$(RAY) rsync-up -A $(CLUSTER)
+	if grep -qE '^ *type: *local' $(CLUSTER); then $(RAY) exec $(CLUSTER) 'ray rsync-up -A ~/ray_bootstrap_config.yaml'; fi
+
+submit: sync  ## Sync, then run ARGS="--catalog demo --results ..." on CLUSTER=ray_cluster.yaml
+	$(RAY) submit $(CLUSTER) pipeline/run.py -- $(ARGS)
 
 test: env  ## All tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
