@@ -1,6 +1,7 @@
 """What may be asked: one SELECT on the views, which changes nothing and reaches no file."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import duckdb
@@ -52,15 +53,27 @@ def select(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
 
     Raises:
         AnalysisError: It is not one SELECT, or DuckDB cannot answer it.
+        KeyboardInterrupt: Ctrl-C, after which the next query is answered.
     """
     _check_one_select(connection, query)
     connection.execute("BEGIN TRANSACTION READ ONLY")
     try:
-        return _plain_integers(connection.sql(query).to_arrow_table())
+        return _plain_integers(_answer(connection, query))
     except duckdb.Error as error:
         raise AnalysisError(_explain(connection, query, str(error))) from error
     finally:
         connection.execute("ROLLBACK")
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    """All rows; Ctrl-C ends the query. DuckDB itself looks for it only now and then, and not in every query."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lambda: connection.sql(query).to_arrow_table())
+        try:
+            return waiting.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
 
 
 def _check_one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:

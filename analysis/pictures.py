@@ -20,6 +20,7 @@ from analysis.scan_curve import draw_scan, scan_curve
 from analysis.spectrum_figure import FittedSpectrum, draw_log_linear, draw_log_log
 from analysis.stored_layer import stored_layer
 from analysis.style import COLOURS, INK, MARKERS, NOTE, house_style, label_points, new_figure, shared_legend
+from catalogs.plain import plain_text
 
 FORMATS = ("png", "svg")
 
@@ -112,7 +113,10 @@ def layer_picture(
         size = f"{row['n_rows']} × {row['n_cols']}" + (f" × {row['n_slices']} taps" if row["n_slices"] > 1 else "")
         told = f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, d_ww {row['d_ww']:.3f}"
         figure.suptitle(
-            f"{row['name']}   {_layer_text(row)}   {row['kind']}, {size}   {told}", x=0.01, ha="left", size=12
+            f"{plain_text(row['name'])}   {_layer_text(row)}   {row['kind']}, {size}   {told}",
+            x=0.01,
+            ha="left",
+            size=12,
         )
         shared_legend(figure, 3 if noise else 5)
     return figure
@@ -160,7 +164,7 @@ def depth_picture(rows: Sequence[Mapping[str, Any]], order: str) -> Figure:
             axes.set_title(
                 f"▲ {len(outside)} above the frame, up to {alphas.max():.1f}", loc="right", fontsize=8.5, color=NOTE
             )
-        axes.set_title(f"{rows[0]['name']}   alpha by depth", loc="left", fontsize=12)
+        axes.set_title(f"{plain_text(rows[0]['name'])}   alpha by depth", loc="left", fontsize=12)
         figure.legend(loc="outside lower left", ncols=6)
         figure.canvas.draw()
         ranked = np.argsort(alphas, kind="stable").tolist()
@@ -187,7 +191,7 @@ def _layer_pictures(
 
 
 def _layer_text(row: Mapping[str, Any]) -> str:
-    return row["layer"] + (f".{row['part']}" if row["part"] else "")
+    return plain_text(row["layer"] + (f".{row['part']}" if row["part"] else ""))
 
 
 def _write(figure: Figure, path: Path) -> Path:

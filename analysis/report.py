@@ -19,6 +19,7 @@ from analysis.reading import headline
 from analysis.results import Results
 from analysis.spectrum_figure import spectrum_figure
 from analysis.stored_layer import stored_layer
+from catalogs.plain import plain_text
 
 Row = dict[str, Any]
 
@@ -81,10 +82,16 @@ def report_html(results: Results) -> str:
 
 
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_without_hidden_characters
+    )
     for name in ("fixed", "with_error", "share", "count", "size", "duration", "p_value", "unbroken"):
         environment.filters[name] = getattr(formats, name)
     return environment.from_string((resources.files("analysis") / "report.html.j2").read_text(encoding="utf-8"))
+
+
+def _without_hidden_characters(value: Any) -> Any:
+    return plain_text(value, keep="\t\n") if type(value) is str else value  # Markup is ours
 
 
 def _drawn(target: facts.Target, index: int) -> Row:

@@ -15,6 +15,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from catalogs.plain import plain_text
+
 # Okabe and Ito's palette, which readers with any colour vision can tell apart; yellow is left out, too pale in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -86,7 +88,7 @@ def svg_of(figure: Figure, name: str) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=200, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
+    svg = plain_text(svg[svg.index("<svg") :], keep="\t\r\n\u200b")  # the last stands before labels of ours
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", svg)
     svg = re.sub(r"'DejaVu Sans'(, sans-serif)?", _FONTS, svg)

@@ -4,10 +4,11 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from catalogs.errors import CatalogError
 from catalogs.keys import ModelKey, parse_model_key
+from catalogs.plain import no_file_name
 from catalogs.records import WeightFile
 from catalogs.table import Row
 
@@ -108,14 +109,9 @@ def _remote(row: Row, key: ModelKey, weights_sha256: str | None) -> tuple[str, s
         return "", weights_sha256
     if key.source != "hub":
         row.problem(f"a {key.source}: model has one file; leave the column file blank")
-    elif _leads_out(file):
-        row.problem(f"file needs a path inside the repository, with / and without .., got {file!r}")
+    elif problem := no_file_name(file):
+        row.problem(f"file needs a path inside the repository, with / and without .., got {file!r}: {problem}")
     return file, weights_sha256
-
-
-def _leads_out(file: str) -> bool:
-    posix, windows = PurePosixPath(file), PureWindowsPath(file)
-    return posix.is_absolute() or bool(windows.drive) or "\\" in file or ".." in file.split("/")
 
 
 def _member(row: Row) -> str:
@@ -124,8 +120,8 @@ def _member(row: Row) -> str:
     if file is None:
         row.problem("a wheel: model needs file, the path of the weight file inside the wheel")
         return ""
-    if _leads_out(file):
-        row.problem(f"file needs a path inside the wheel, with / and without .., got {file!r}")
+    if problem := no_file_name(file):
+        row.problem(f"file needs a path inside the wheel, with / and without .., got {file!r}: {problem}")
     return file
 
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from catalogs.errors import CatalogError
 from catalogs.names import unknown_name
+from catalogs.plain import LONGEST_KEY, hidden_character, no_file_name
 
 SOURCES = ("wheel", "path", "hub", "timm", "torchvision", "url")
 
@@ -92,6 +93,7 @@ def parse_model_key(text: str) -> ModelKey:
     Raises:
         CatalogError: The source is unknown, or what follows it is not of the source's form.
     """
+    check_visible(text)
     source, colon, rest = text.partition(":")
     if not colon:
         raise CatalogError(
@@ -108,6 +110,22 @@ def parse_model_key(text: str) -> ModelKey:
     if source == "wheel":
         return _wheel_key(text, rest)
     return _named_key(text, source, rest)
+
+
+def check_visible(text: str) -> None:
+    """Make sure that a model key, or what may become one, can be shown.
+
+    Raises:
+        CatalogError: It is too long, or holds a character that nobody sees.
+    """
+    shown = "of an address" if "://" in text else ascii(text[:60])  # an address may hold a password
+    if len(text) > LONGEST_KEY:
+        raise CatalogError(f"malformed model key {shown}...: need at most {LONGEST_KEY} characters, got {len(text)}")
+    if hidden := hidden_character(text):
+        raise CatalogError(
+            f"malformed model key {shown}: it holds the character {hidden}, which nobody sees. "
+            "Rename the file, or write the key without it."
+        )
 
 
 def _wheel_key(text: str, rest: str) -> ModelKey:
@@ -153,8 +171,11 @@ def _url_key(rest: str) -> ModelKey:
             f"({secrets[0] if secrets else 'user or password'}), and keys are written into results. "
             "Download the file yourself and name it by path:"
         )
-    if not PurePosixPath(unquote(parts.path)).name:
+    name = PurePosixPath(unquote(parts.path)).name
+    if not name:
         raise CatalogError(f"malformed model key 'url:{address}': need the address of a file, url:https://HOST/FILE")
+    if problem := no_file_name(name):
+        raise CatalogError(f"malformed model key 'url:{address}': need the address of a file to be kept, and {problem}")
     sha256 = fragment.removeprefix("sha256=").lower()
     if hash_sign and not (fragment.startswith("sha256=") and _SHA256.fullmatch(sha256)):
         raise CatalogError(f"malformed model key 'url:{rest}': need #sha256= and 64 hexadecimal digits behind the file")

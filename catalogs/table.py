@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from catalogs.names import unknown_name
+from catalogs.plain import hidden_character
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WHOLE = re.compile(r"[0-9]{1,18}")  # fits int64
@@ -124,6 +125,9 @@ def read_rows(text: str, file: str, columns: Collection[str], problems: list[str
             )
             continue
         filled = {column: cell for column, cell in zip(header, cells, strict=True) if cell}
+        for column, cell in filled.items():
+            if column != "model" and (hidden := hidden_character(cell, allowed="\t\r\n" * (column == "notes"))):
+                problems.append(f"{place}: {column} holds the character {hidden}, which nobody sees; write it without")
         rows.append(Row(place, filled, problems))
     return rows
 

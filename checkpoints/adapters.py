@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from checkpoints.errors import CheckpointError
+from checkpoints.json_file import read_json
 from checkpoints.names import layer_name
 from checkpoints.parts import Kind, Part, TensorLayout
 from setol.reasons import Reason
@@ -66,7 +67,7 @@ def layout_beside(file: Path) -> str | None:
     if not config.is_file() or (file.stem != "adapter_model" and (file.parent / "config.json").exists()):
         return None
     try:
-        content = json.loads(config.read_text())
+        content = read_json(config)
         patterns = {str(name): float(alpha) for name, alpha in (content.get("alpha_pattern") or {}).items()}
         scaling = Scaling(float(content["lora_alpha"]), patterns, bool(content.get("use_rslora", False)))
         for pattern in patterns:

@@ -1,6 +1,5 @@
 """Models of transformers, built from their config.json without numbers, and their names as published."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -12,6 +11,7 @@ from torch import nn
 
 from checkpoints.architecture import ModelTensor, facts_of, find_tensor, model_tensors
 from checkpoints.errors import CheckpointError
+from checkpoints.json_file import read_json
 from checkpoints.names import directions_of, without_wrappers
 from checkpoints.parts import Facts, Kind, ModuleFacts, Piece, squeezed
 from checkpoints.tensors import TensorHeader
@@ -35,7 +35,7 @@ def build_transformers(config: Path) -> nn.Module:
     Args:
         config: A config.json with a `model_type` that transformers knows.
     """
-    content = json.loads(config.read_bytes())
+    content = read_json(config)
     with _quiet():
         return _build(_part(""), content)
 

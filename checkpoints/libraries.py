@@ -1,6 +1,5 @@
 """Which library's own architecture a weight file is laid out by: known when a run is planned, part of its identity."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from checkpoints.adapters import layout_beside, scaling_told
 from checkpoints.architecture_transformers import build_transformers, knows_transformers, transformers_facts
 from checkpoints.architecture_vision import build_timm, build_torchvision, timm_facts, torchvision_facts
 from checkpoints.errors import CheckpointError
+from checkpoints.json_file import read_json
+from checkpoints.limits import MEMORY_TO_BUILD, bounded_memory, bounded_modules
 from checkpoints.parts import NO_FACTS, Facts
 from checkpoints.remote import config_of
 from checkpoints.tensors import TensorHeader
@@ -82,7 +83,8 @@ def architecture_facts(file: WeightFile, headers: Sequence[TensorHeader]) -> Fac
             "install the same versions on all machines, and plan again where a configuration was changed."
         )
     try:
-        return _facts(source, headers)
+        with bounded_memory(MEMORY_TO_BUILD), bounded_modules():
+            return _facts(source, headers)
     except (CheckpointError, ImportError, MemoryError, OSError):
         raise  # the fault of this machine, not of the model: what is published under the plan's name must be by it
     except Exception:  # noqa: BLE001 - whatever another library cannot build is told by names, and rows say so
@@ -140,7 +142,7 @@ def _timm_settings(content: dict[str, Any]) -> dict[str, Any]:
 def _read(config: Path) -> dict[str, Any]:
     """The configuration; empty where there is none or it is damaged."""
     try:
-        content = json.loads(config.read_bytes())
+        content = read_json(config)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from checkpoints.errors import CheckpointError
+from checkpoints.limits import MEMORY_TO_OPEN, bounded_memory, refuse_compressed, refuse_overgrown
 from checkpoints.names import natural_order
 from checkpoints.safetensors_header import torch_dtype
 from checkpoints.tensors import Checkpoint, TensorHeader
@@ -145,8 +146,10 @@ class FoundTensors:
 def _unpickle(path: Path) -> FoundTensors:
     try:
         # Only the zip format of torch >= 1.6 can be mapped; older files are read whole.
-        with warnings.catch_warnings(action="ignore"):  # torch's remarks on pickle protocols help nobody here
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        if zipped := zipfile.is_zipfile(path):
+            refuse_compressed(path)
+        with warnings.catch_warnings(action="ignore"), bounded_memory(path.stat().st_size):  # remarks on protocols
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
         if wanted is None:
@@ -157,8 +160,13 @@ def _unpickle(path: Path) -> FoundTensors:
             f"refused {path.name}: unpickling it would run {wanted[1]}, and weights are data. "
             "Where you trust it, load it yourself and save its state_dict as safetensors."
         ) from error
-    except MemoryError:
+    except CheckpointError:
         raise
+    except MemoryError as error:
+        raise CheckpointError(
+            f"refused {path.name}: to open it takes more than {MEMORY_TO_OPEN / 2**30:.0f} GiB beyond its own bytes, "
+            "or than this machine has. Where you trust it, load it yourself and save its state_dict as safetensors."
+        ) from error
     except Exception as error:
         # A damaged pickle can fail anywhere in torch.load, with any kind of error.
         sentence = re.split(r"\.\s|\n", str(error))[0] or type(error).__name__
@@ -167,8 +175,9 @@ def _unpickle(path: Path) -> FoundTensors:
         ) from error
     found = _only(find_state_dict(content), path.name)
     if found.tensors:
+        refuse_overgrown(found.tensors, path)
         return found
-    came = f"keys {sorted(map(str, content))[:5]}" if isinstance(content, Mapping) else type(content).__name__
+    came = f"keys {sorted(map(_shown_key, content))[:5]}" if isinstance(content, Mapping) else type(content).__name__
     raise CheckpointError(
         f"no tensors in {path.name}: need a state dict, at the top or under one of {', '.join(WRAPPERS)}; got {came}."
     )
@@ -196,12 +205,24 @@ def find_state_dict(content: Any, depth: int = 3) -> FoundTensors:
     Returns:
         The state dict; without tensors, but with the keys in `left_out`, where it could be one of several.
     """
+    return _find(content, depth, {})
+
+
+def _find(content: Any, depth: int, seen: dict[tuple[int, int], FoundTensors]) -> FoundTensors:
+    """The same; `seen` has what was looked through already: a small file can hold one mapping under a million keys."""
     if depth == 0 or not isinstance(content, Mapping):
         return FoundTensors({})
+    place = (id(content), depth)
+    if place not in seen:
+        seen[place] = _found_in(content, depth, seen)
+    return seen[place]
+
+
+def _found_in(content: Mapping[Any, Any], depth: int, seen: dict[tuple[int, int], FoundTensors]) -> FoundTensors:
     below = {
-        str(key): find_state_dict(value, depth - 1) for key, value in content.items() if isinstance(value, Mapping)
+        _shown_key(key): _find(value, depth - 1, seen) for key, value in content.items() if isinstance(value, Mapping)
     }
-    own = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
+    own = {_shown_key(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
     matrices = [key for key, tensor in own.items() if _is_matrix(tensor)]
     others = [key for key, found in below.items() if found.left_out or any(map(_is_matrix, found.tensors.values()))]
     known = [key for key in WRAPPERS if key in below and (below[key].tensors or below[key].left_out)]
@@ -220,8 +241,14 @@ def _only(found: FoundTensors, name: str) -> FoundTensors:
         return found
     raise CheckpointError(
         f"{name} holds several state dicts, and none of their keys says that it is the model: "
-        f"{', '.join(found.left_out)}. Save the one that is meant by itself, as {found.left_out[0]}.pt for example."
+        f"{', '.join(found.left_out[:8])}{', ...' if found.left_out[8:] else ''}. "
+        f"Save the one that is meant by itself, as {found.left_out[0]}.pt for example."
     )
+
+
+def _shown_key(key: Any) -> str:
+    """A key as text; of what is neither text nor number its type, as a tuple of tuples can be endlessly long."""
+    return str(key) if isinstance(key, str | int) else type(key).__name__
 
 
 def _is_matrix(tensor: torch.Tensor) -> bool:

@@ -1,10 +1,11 @@
 """Which weight files a path stands for: a file, a sharded checkpoint's index, or a folder with either."""
 
-import json
 from pathlib import Path
 
 from catalogs import nearest
+from catalogs.plain import no_file_name
 from checkpoints.errors import CheckpointError, NotFound
+from checkpoints.json_file import read_json
 from checkpoints.open import SUFFIXES, advice_on
 
 INDEX_SUFFIX = ".index.json"
@@ -74,12 +75,12 @@ def _only_checkpoint_in(folder: Path) -> Path:
 
 def _shards_of(index: Path) -> tuple[Path, ...]:
     try:
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        names = sorted(set(read_json(index)["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index.name} is no index of shards: need JSON with a weight_map ({error}).") from error
     if not names:
         raise CheckpointError(f"{index.name} is no index of shards: its weight_map names no file.")
-    outside = [name for name in names if not isinstance(name, str) or Path(name).name != name]
+    outside = [name for name in names if not isinstance(name, str) or Path(name).name != name or no_file_name(name)]
     if outside:
         raise CheckpointError(f"{index.name} names {outside[0]!r}: shards must lie beside their index.")
     missing = [name for name in names if not (index.parent / name).is_file()]

@@ -60,7 +60,7 @@ def fetch_url(url: str, sha256: str, cache: Path, say: Say = say_here) -> Path:
     with _lock(url, cache):
         if intact_in_cache(target, sha256, target.name, say):
             return target
-        partial = _partial(url, cache)
+        partial = partial_of(url, cache)
         resumed = partial.exists()
         _download(url, partial)
         if resumed and sha256_of(partial) != sha256:  # the file on the web may have changed between the two runs
@@ -95,7 +95,7 @@ def identify_url(url: str, prefix: str, cache: Path) -> tuple[str, Path]:
             there = cache / "files" / known / file_name(url)
             if there.exists() and known.startswith(prefix):
                 return known, there
-        partial = _partial(url, cache)
+        partial = partial_of(url, cache)
         partial.unlink(missing_ok=True)  # what another run left may be of a file that was replaced since
         try:
             _download(url, partial)
@@ -152,7 +152,8 @@ def _lock(url: str, cache: Path) -> FileLock:
     return FileLock(cache / "locks" / f"{_digest(url)}.lock")
 
 
-def _partial(url: str, cache: Path) -> Path:
+def partial_of(url: str, cache: Path) -> Path:
+    """Where the part of a file lies that has come so far."""
     return cache / "partial" / _digest(url)
 
 
@@ -170,7 +171,7 @@ def _download(url: str, partial: Path) -> None:
     partial.parent.mkdir(parents=True, exist_ok=True)
     announce(file_name(url))
     progress = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
