@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from catalogs.journal import entry_of, replayed
 from pipeline.errors import FolderError
-from pipeline.folder import STALE_SECONDS, ResultsFolder, write_bytes, write_table
+from pipeline.folder import ResultsFolder
+from pipeline.parquet import parquet_of
 from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
+from pipeline.storage import STALE_SECONDS, write_bytes
 
 
 def attempt(unit: str, outcome: str, started: str, *, transient: bool | None = None) -> AttemptRow:
@@ -31,6 +34,20 @@ def attempt(unit: str, outcome: str, started: str, *, transient: bool | None = N
     )
 
 
+SCHEMA = pa.schema([("model", pa.string()), ("n", pa.int64())])
+
+
+def rows(*pairs: tuple[str, int]) -> pa.Table:
+    return pa.Table.from_pylist([{"model": model, "n": n} for model, n in pairs], schema=SCHEMA)
+
+
+def journal(folder: ResultsFolder) -> list[tuple[str, int]]:
+    """What the journal of scores says by now, read as the files lie there."""
+    paths = [*folder.root.glob("scores.parquet"), *sorted((folder.root / "scores").glob("*.parquet"))]
+    table = replayed([entry_of(path, SCHEMA) for path in paths], SCHEMA)
+    return [(row["model"], row["n"]) for row in table.to_pylist()]
+
+
 @pytest.fixture
 def folder(tmp_path):
     found = ResultsFolder(tmp_path / "results")
@@ -40,10 +57,8 @@ def folder(tmp_path):
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     table = table_of([attempt("a", "done", "1")], ATTEMPTS_SCHEMA)
-    write_table(table, tmp_path / "1.parquet")
-    write_table(table, tmp_path / "2.parquet")
-    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
-    assert pq.read_table(tmp_path / "1.parquet").equals(table)
+    assert parquet_of(table) == parquet_of(table)
+    assert pq.read_table(pa.BufferReader(parquet_of(table))).equals(table)
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
@@ -101,26 +116,49 @@ def test_only_a_last_permanent_failure_counts(folder):
 
 
 def test_merging_replaces_the_rows_of_the_same_models(folder):
-    schema = pa.schema([("model", pa.string()), ("n", pa.int64())])
+    folder.merge("scores", rows(("a", 1), ("a", 2), ("b", 3)), {"a", "b"})
+    folder.merge("scores", rows(("a", 9)), {"a"})
+    assert journal(folder) == [("b", 3), ("a", 9)]
+    folder.merge("scores", rows(), {"b"})  # nothing is known of it any more
+    assert journal(folder) == [("a", 9)]
 
-    def rows(*pairs: tuple[str, int]) -> pa.Table:
-        return pa.Table.from_pylist([{"model": model, "n": n} for model, n in pairs], schema=schema)
 
-    folder.merge("catalog", rows(("a", 1), ("a", 2), ("b", 3)), {"a", "b"})
-    folder.merge("catalog", rows(("a", 9)), {"a"})
-    assert pq.read_table(folder.root / "catalog.parquet").to_pylist() == [
-        {"model": "b", "n": 3},
-        {"model": "a", "n": 9},
-    ]
+def test_what_says_nothing_new_is_not_written(folder):
+    for _ in range(2):
+        folder.merge("scores", rows(("a", 1), ("b", 3)), {"a", "b"})
+        folder.merge("scores", rows(("b", 3)), {"b", "c"})
+    assert len(list((folder.root / "scores").iterdir())) == 1
+
+
+def test_a_later_entry_sorts_behind_one_of_a_clock_that_is_ahead(folder):
+    folder.merge("scores", rows(("a", 1)), {"a"})
+    (first,) = (folder.root / "scores").iterdir()
+    first.rename(first.with_name(f"29991231T235959999998{first.name[21:]}"))
+    folder.merge("scores", rows(("a", 2)), {"a"})
+    assert journal(folder) == [("a", 2)]
+
+
+def test_a_table_from_before_the_journal_is_its_oldest_entry(folder):
+    pq.write_table(rows(("a", 1), ("b", 2)), folder.root / "scores.parquet")
+    assert journal(folder) == [("a", 1), ("b", 2)]
+    folder.merge("scores", rows(("a", 3)), {"a"})
+    assert journal(folder) == [("b", 2), ("a", 3)]
+    assert pq.read_table(folder.root / "scores.parquet").num_rows == 2  # left as it was
+
+
+def test_logs_without_names_that_tell_are_read(folder):
+    rows = [attempt("a", "failed", "1", transient=False), attempt("b", "failed", "1", transient=False)]
+    for number, row in enumerate(rows):
+        write_bytes(parquet_of(table_of([row], ATTEMPTS_SCHEMA)), folder.root / "attempts" / f"{number:032x}.parquet")
+    folder.record(attempt("b", "done", "2"))
+    assert folder.permanently_failed() == {"a"}
 
 
 def test_several_threads_may_merge_at_once(folder):
-    schema = pa.schema([("model", pa.string())])
 
     def add(number: int) -> None:
-        folder.merge("catalog", pa.table({"model": [f"m{number}"]}, schema=schema), {f"m{number}"})
+        folder.merge("scores", rows((f"m{number}", number)), {f"m{number}"})
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(20)))
-    found = pq.read_table(folder.root / "catalog.parquet")["model"].to_pylist()
-    assert sorted(found) == sorted(f"m{number}" for number in range(20))
+    assert sorted(journal(folder)) == sorted((f"m{number}", number) for number in range(20))

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from analysis import open_results
 from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
+from checkpoints import borrowed
 from pipeline import worker
 from pipeline.drive import RunRequest, prepare
 from pipeline.folder import ResultsFolder
@@ -133,12 +134,15 @@ def test_a_plan_counts_a_damaged_file_as_missing_and_leaves_it(checkpoint, tmp_p
 def test_a_damaged_log_and_catalog_are_set_aside(checkpoint, tmp_path):
     catalog = catalog_of_paths([str(checkpoint)])
     run_here(catalog, tmp_path / "r")
-    before = (tmp_path / "r" / "catalog.parquet").read_bytes()
     (log,) = (tmp_path / "r" / "attempts").iterdir()
-    for path in (log, tmp_path / "r" / "catalog.parquet", tmp_path / "r" / "scores.parquet"):
+    journals = [path for name in ("catalog", "scores") for path in (tmp_path / "r" / name).iterdir()]
+    assert len(journals) == 1  # no scores are known
+    before = [path.read_bytes() for path in journals]
+    for path in (log, *journals):
         cut(path)
     assert run_here(catalog, tmp_path / "r").reused == 1
-    assert (tmp_path / "r" / "catalog.parquet").read_bytes() == before
+    anew = [path.read_bytes() for name in ("catalog", "scores") for path in (tmp_path / "r" / name).glob("*.parquet")]
+    assert anew == before
     assert [path.name for path in (tmp_path / "r" / "attempts").iterdir()] == [f"{log.name}.damaged"]
     assert open_results(tmp_path / "r").rows("SELECT status FROM models") == [{"status": "done"}]
 
@@ -217,13 +221,13 @@ def test_the_log_says_where_how_long_and_how_much(checkpoint, tmp_path):
 
 
 def test_a_file_that_changed_since_it_was_planned(checkpoint, tmp_path, monkeypatch):
-    real_fetch = worker.fetch
+    real_fetch = borrowed.fetch
 
     def fetch_after_a_change(file, cache, say):
         save_file({"other": torch.ones(60, 60)}, checkpoint)
         return real_fetch(file, cache, say)
 
-    monkeypatch.setattr(worker, "fetch", fetch_after_a_change)
+    monkeypatch.setattr(borrowed, "fetch", fetch_after_a_change)
     summary = run_here(catalog_of_paths([str(checkpoint)]), tmp_path / "r")
     (failure,) = summary.failures
     assert "wrong hash" in failure.error
@@ -256,17 +260,17 @@ def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypa
 
 
 def test_a_transient_failure_is_tried_again(checkpoint, tmp_path, monkeypatch):
-    real = worker.write_table
+    real = ResultsFolder.write_spectra
 
-    def full(table, path):
+    def full(folder, spectra_id, table):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(worker, "write_table", full)
+    monkeypatch.setattr(ResultsFolder, "write_spectra", full)
     catalog = catalog_of_paths([str(checkpoint)])
     (failure,) = run_here(catalog, tmp_path / "r").failures
     assert failure.transient
     assert "No space left" in failure.error
-    monkeypatch.setattr(worker, "write_table", real)
+    monkeypatch.setattr(ResultsFolder, "write_spectra", real)
     assert run_here(catalog, tmp_path / "r").computed == 1
 
 
