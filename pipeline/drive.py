@@ -7,16 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, WeightFile, to_arrow
+from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, WeightFile, counted, to_arrow
 from checkpoints.errors import NotFound
+from pipeline.events import new_run_id
 from pipeline.folder import ResultsFolder
 from pipeline.identify import Identified, Unidentified, identify, told_apart
 from pipeline.options import Options
 from pipeline.plan import Plan, Unit, make_plan
+from pipeline.run_events import RunEvents, run_events
+from pipeline.share import Share
 from pipeline.worker import Job, Outcome, finish, new_attempt
 
 Executor = Callable[[tuple[Unit, ...], Job], Iterator[Outcome]]
 """Works on units, in any order and wherever, and yields an outcome for each."""
+
+
+_PLAN_MAX_AGE = 3600.0
+"""Seconds for which a plan takes a branch of a repository to stay where it was; a run asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class RunRequest:
         device: torch device, or `auto`.
         threads: Threads of a unit.
         retry_failed: Whether to try again what failed for good.
+        share: Which of several shares of the work to do; None for all of it.
     """
 
     catalog: Catalog
@@ -40,6 +48,7 @@ class RunRequest:
     device: str = "auto"
     threads: int = 1
     retry_failed: bool = False
+    share: Share | None = None
 
 
 class Reporter(Protocol):
@@ -72,7 +81,7 @@ class RunSummary:
     """What became of a run: weight files computed now, there already, and failed.
 
     `renamed` has the model keys of the catalog that results know by an exact one (a branch by its commit, a path that
-    is another file there by the whole path).
+    is another file there by the whole path). `run` is the name under which its tries are logged.
     """
 
     config: str
@@ -80,30 +89,43 @@ class RunSummary:
     reused: int
     failures: tuple[Failure, ...]
     renamed: Mapping[str, str]
+    run: str | None = None
 
 
 def prepare(request: RunRequest) -> tuple[Plan, tuple[Unidentified, ...]]:
     """Identify the files and plan; nothing is written to the results folder."""
-    identified = _identified(request)
-    return _plan(request, identified), identified.unidentified
+    request.folder.check()
+    request = replace(request, folder=replace(request.folder, patient=True))
+    identified = _identified(request, max_age=_PLAN_MAX_AGE)
+    return _plan(request, identified), _own_unidentified(request, identified)
 
 
-def _identified(request: RunRequest) -> Identified:
+def _identified(request: RunRequest, max_age: float = 0.0) -> Identified:
     """The files of the catalog, told apart from those that the results folder knows."""
     places: dict[str, list[str]] = {}
     for file in request.catalog.files:
         if file.model.startswith("path:"):
             places.setdefault(file.model, []).append(file.file)
     return told_apart(
-        identify(request.catalog.files, request.cache),
+        identify(request.catalog.files, request.cache, max_age),
         {model: os.path.commonpath(paths) for model, paths in places.items()},
         request.folder.known(),
     )
 
 
 def _plan(request: RunRequest, identified: Identified) -> Plan:
-    plan = plan_in(request.folder, identified.files, request.options, retry_failed=request.retry_failed)
-    return replace(plan, notes=identified.notes)
+    files, notes, share = identified.files, identified.notes, request.share
+    if share is not None:  # before planning: damaged files of other shares are not this one's to set aside
+        files = tuple(file for file in files if share.has(file.weights_sha256 or ""))
+        notes = (*notes, f"share {share}: {len(files)} of {counted(len(identified.files), 'weight file')}")
+    plan = plan_in(request.folder, files, request.options, retry_failed=request.retry_failed)
+    return replace(plan, notes=notes)
+
+
+def _own_unidentified(request: RunRequest, identified: Identified) -> tuple[Unidentified, ...]:
+    """Files of unknown content, which go by their names: one share reports each."""
+    share, rows = request.share, identified.unidentified
+    return rows if share is None else tuple(row for row in rows if share.has(f"{row.file.model} {row.file.file}"))
 
 
 def plan_in(folder: ResultsFolder, files: Sequence[WeightFile], options: Options, *, retry_failed: bool) -> Plan:
@@ -117,12 +139,11 @@ def plan_in(folder: ResultsFolder, files: Sequence[WeightFile], options: Options
     """
     units = make_plan(files, options, finished=(), failed=()).units
     damaged = folder.damaged({name for unit in units for name in (unit.spectra_id, unit.fit_id)})
-    paths = {each.path for each in damaged}
     plan = make_plan(
         files,
         options,
-        finished=folder.finished() - {path.stem for path in paths},
-        failed=frozenset() if retry_failed else folder.permanently_failed(paths),
+        finished=folder.finished() - {each.path.stem for each in damaged},
+        failed=frozenset() if retry_failed else folder.permanently_failed({each.name for each in damaged}),
     )
     return replace(plan, damaged=damaged)
 
@@ -136,26 +157,34 @@ def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSumm
     Raises:
         FolderError: The results folder cannot be written to.
     """
-    folder = request.folder
-    folder.prepare()
+    request.folder.prepare()
+    folder = replace(request.folder, patient=True)
+    request = replace(request, folder=folder)
     config = request.options.config
-    job = Job(folder, request.cache, config, request.options, request.device, request.threads)
+    job = Job(folder, request.cache, config, request.options, request.device, request.threads, new_run_id())
+    with run_events(job, request.catalog.name) as events:
+        return _drive(request, job, execute, reporter, events)
+
+
+def _drive(request: RunRequest, job: Job, execute: Executor, reporter: Reporter, events: RunEvents) -> RunSummary:
+    folder = request.folder
     identified = _identified(request)
-    plan, unidentified = _plan(request, identified), identified.unidentified
+    plan, unidentified = _plan(request, identified), _own_unidentified(request, identified)
     folder.set_aside(plan.damaged)
     _save_inputs(request, identified)
     for row in unidentified:
         folder.record(finish(new_attempt(row.file, job, unit=None), row.error))
+    events.planned(plan, unidentified)
     reporter.planned(plan, unidentified)
     failures = [_unidentified_failure(row) for row in unidentified] + [_held_back(unit) for unit in plan.held_back]
     computed = 0
-    for outcome in execute(plan.units, job) if plan.units else ():
+    for outcome in events.watched(execute(plan.units, job) if plan.units else ()):
         reporter.finished(outcome)
         if outcome.done:
             computed += 1
         else:
             failures.append(_failure(outcome))
-    return RunSummary(config, computed, len(plan.finished), tuple(failures), identified.renamed)
+    return RunSummary(job.config, computed, len(plan.finished), tuple(failures), identified.renamed, job.run)
 
 
 def _save_inputs(request: RunRequest, identified: Identified) -> None:

@@ -11,3 +11,7 @@ class OptionError(ValueError):
 
 class MissingRay(Exception):
     """Ray is not installed; the message says what to do."""
+
+
+class NodeError(Exception):
+    """A machine of the cluster that cannot take part as it is; the message names it and says what to do."""

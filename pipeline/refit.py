@@ -1,22 +1,21 @@
 """Metrics anew from stored spectra: no weights, no network."""
 
-import json
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from catalogs import CATALOG_SCHEMA, WeightFile, catalog_names, from_arrow, load_catalog
+from catalogs import WeightFile, catalog_names, load_catalog
+from checkpoints.fetch import cache_directory
 from pipeline.drive import Executor, Failure, Reporter, RunSummary, plan_in
 from pipeline.errors import FolderError, OptionError
+from pipeline.events import new_run_id
 from pipeline.folder import ResultsFolder
 from pipeline.options import PLAIN_SPECTRA, SPECTRA_VERSION, MetricOptions, Options, SpectrumOptions
 from pipeline.plan import Unit
-from pipeline.records import ATTEMPTS_SCHEMA
+from pipeline.run_events import run_events
 from pipeline.worker import Job
 
 _MOST_NAMED = 5
@@ -50,7 +49,8 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
         FolderError: There are no results, they cannot be read, or they cannot be written to.
         OptionError: No file has spectra as the options ask for.
     """
-    folder = request.folder
+    request.folder.check()
+    folder = replace(request.folder, patient=True)
     stored = _last_planned(folder)
     spectrum = request.spectrum or spectrum_options(stored)
     options = Options(spectrum, request.metrics)
@@ -61,7 +61,10 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
     there = folder.finished() - unreadable
     ready = [unit for unit in plan.units if unit.spectra_id in there]
     missing = [unit for unit in plan.units if unit.spectra_id not in there]
-    hopeless = _failed_for_good(folder, spectrum, unreadable)
+    lost = {unit.weights_sha256 for unit in missing if unit.spectra_id in unreadable}
+    damaged = {each.name for each in plan.damaged}
+    failed = _failed_for_good(folder, spectrum, damaged) if missing else {}
+    hopeless = {sha256: said for sha256, said in failed.items() if sha256 not in lost}
     makeable = [unit for unit in missing if unit.weights_sha256 not in hopeless]
     makes = _run_that_makes(folder, stored["catalog"], makeable, spectrum) if makeable else "all failed for good"
     if not ready and not plan.finished and not any(unit.spectra_id in unreadable for unit in missing):
@@ -69,10 +72,11 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
     folder.set_aside(plan.damaged)
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
     folder.save_options(options.config, {**options.content, "catalog": stored["catalog"], "planned": planned})
-    matrices = {unit.spectra_id: pq.read_metadata(folder.spectra_path(unit.spectra_id)).num_rows for unit in ready}
+    matrices = folder.count_matrices([unit.spectra_id for unit in ready])
     # The longest first, so that none is left to run alone: a small file with a thousand layers takes longest here.
     ready.sort(key=lambda unit: -matrices[unit.spectra_id])
-    reporter.planned(replace(plan, units=tuple(ready)), ())
+    plan = replace(plan, units=tuple(ready))
+    reporter.planned(plan, ())
     failures = []
     for unit in missing:
         if said := hopeless.get(unit.weights_sha256):
@@ -83,14 +87,16 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
         lacks = "its spectra could not be read" if damage else f"no spectra with {_described(spectrum)}"
         failures.append(Failure(unit.file.model, unit.file.file, f"{lacks}: {makes}", transient=True, new=True))
     computed = 0
-    job = Job(folder, folder.root, options.config, options, "cpu", request.threads)
-    for outcome in execute(tuple(ready), job) if ready else ():
-        reporter.finished(outcome)
-        computed += outcome.done
-        if not outcome.done:
-            file = outcome.unit.file
-            failures.append(Failure(file.model, file.file, outcome.error or "", outcome.transient, new=True))
-    return RunSummary(options.config, computed, len(plan.finished), tuple(failures), {})
+    job = Job(folder, cache_directory(), options.config, options, "cpu", request.threads, new_run_id())
+    with run_events(job, stored["catalog"]) as events:
+        events.planned(plan, ())
+        for outcome in events.watched(execute(plan.units, job) if ready else ()):
+            reporter.finished(outcome)
+            computed += outcome.done
+            if not outcome.done:
+                file = outcome.unit.file
+                failures.append(Failure(file.model, file.file, outcome.error or "", outcome.transient, new=True))
+    return RunSummary(options.config, computed, len(plan.finished), tuple(failures), {}, job.run)
 
 
 def spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:
@@ -111,43 +117,30 @@ def spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:
 
 
 def _last_planned(folder: ResultsFolder) -> Mapping[str, Any]:
-    paths = sorted((folder.root / "options").glob("*.json"))
-    if not paths or not (folder.root / "catalog.parquet").exists():
+    found = folder.options()
+    if not found or not folder.has_catalog():
         root = folder.root
-        taken = root.exists() and (not root.is_dir() or any(root.iterdir()))  # by other things, to be left alone
+        taken = isinstance(root, Path) and root.exists() and (not root.is_dir() or any(root.iterdir()))  # let it alone
         makes = "" if taken else f", or fill this one: setol run --catalog demo --results {shlex.quote(str(root))}"
         raise FolderError(f"{root} holds no results to refit. Name a folder that `setol run` has filled{makes or '.'}")
-    found: list[Mapping[str, Any]] = []
-    for path in paths:
-        try:
-            found.append(json.loads(path.read_bytes()))
-        except (OSError, ValueError) as error:
-            raise FolderError(f"{path} cannot be read: {error}. The same `setol run` writes it again.") from error
-    return max(found, key=lambda options: str(options["planned"]))
+    return max(found.values(), key=lambda options: str(options["planned"]))
 
 
 def _files(folder: ResultsFolder) -> list[WeightFile]:
     """The weight files of known content that were planned."""
-    path = folder.root / "catalog.parquet"
-    try:
-        table = pq.read_table(path, schema=CATALOG_SCHEMA)
-    except (OSError, pa.ArrowException) as error:
-        raise FolderError(f"{path} cannot be read: {error}. The same `setol run` writes it again.") from error
-    return [file for file in from_arrow(table, WeightFile) if file.weights_sha256]
+    return [file for file in folder.files() if file.weights_sha256]
 
 
 def _failed_for_good(folder: ResultsFolder, spectrum: SpectrumOptions, unreadable: Collection[str]) -> dict[str, str]:
-    """What was said of the contents whose last try with these spectra failed and would fail again, by sha256."""
-    paths = (folder.root / "options").glob("*.json")
-    planned = {path.stem: json.loads(path.read_bytes()) for path in paths}
+    """What was said of the contents whose last failure with these spectra was one for good, by sha256.
+
+    Asked about contents that have no such spectra: there was no success after it.
+    """
+    planned = folder.options()
     wanted = (spectrum.content, SPECTRA_VERSION)
     same = {name for name, each in planned.items() if (each["spectrum"], each["spectra_version"]) == wanted}
-    logs = [path for path in (folder.root / "attempts").glob("*.parquet") if path.stem not in unreadable]
-    rows = [pq.read_table(path, schema=ATTEMPTS_SCHEMA).to_pylist()[0] for path in logs]
-    rows.sort(key=lambda row: str(row["started"]))
-    last = {row["weights_sha256"]: row for row in rows if row["config"] in same}
-    failed = {sha256: row for sha256, row in last.items() if row["outcome"] == "failed" and row["transient"] is False}
-    return {sha256: row["error"] for sha256, row in failed.items()}
+    last = {row["weights_sha256"]: row for row in folder.failures(unreadable) if row["config"] in same}
+    return {sha256: row["error"] for sha256, row in last.items() if row["transient"] is False}
 
 
 def _described(options: SpectrumOptions) -> str:

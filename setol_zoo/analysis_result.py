@@ -203,19 +203,21 @@ class Analysis:
         return [*lines, self.reading]
 
     def __str__(self) -> str:
+        from catalogs.plain import plain_text
         from setol_zoo.cells import text_table
 
         table = [text_table(self.overview(), limit=MOST_ROWS)] if self._layers.num_rows else []
-        return "\n".join([self._title(), *table, *self.remarks, *self.notes()])
+        return "\n".join([plain_text(self._title()), *table, *map(plain_text, (*self.remarks, *self.notes()))])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
+        from catalogs.plain import plain_text
         from setol_zoo.cells import html_table
 
         table = html_table(self.overview(), limit=MOST_ROWS) if self._layers.num_rows else ""
-        notes = "".join(f"<p>{html.escape(line)}</p>" for line in (*self.remarks, *self.notes()))
-        return f"<div><p><b>{html.escape(self._title())}</b></p>{table}{notes}</div>"
+        notes = "".join(f"<p>{html.escape(plain_text(line))}</p>" for line in (*self.remarks, *self.notes()))
+        return f"<div><p><b>{html.escape(plain_text(self._title()))}</b></p>{table}{notes}</div>"
 
     def _fitted_layers(self) -> "list[FittedLayer]":
         """The layers that the summary is made of."""

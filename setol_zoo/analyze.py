@@ -10,6 +10,7 @@ from setol_zoo.opened_model import AnyModel, OpenedModel, ask_nobody, device_for
 
 if TYPE_CHECKING:
     from catalogs import Catalog, WeightFile
+    from catalogs.places import Where
     from pipeline.drive import Reporter, RunSummary
     from pipeline.identify import Unidentified
     from pipeline.options import Options
@@ -25,7 +26,7 @@ def analyze(
     preset: str = "default",
     device: str | None = None,
     threads: int | None = None,
-    results: str | Path | None = None,
+    results: "str | Where | None" = None,
     **options: Any,
 ) -> "Analysis":
     """Spectra and metrics of every weight matrix of one model.
@@ -41,7 +42,8 @@ def analyze(
             there is one.
         threads: Threads of the numerical libraries, by default as many as torch is set to. Results are the same to
             the last bit for the same device and number of threads.
-        results: Results folder to keep everything in, as `setol run` would; by default nothing is kept on disk.
+        results: Results folder to keep everything in, a path or a URL, as `setol run` would; by default nothing is
+            kept on disk.
         options: What `setol analyze` takes besides, by the same names: `min_evals`, `kernel_factor`, `detail`,
             `fingers`, `bulk`, `bootstrap`, which override the preset; `permutations`, `vectors`, `windows`,
             `precision`.
@@ -61,6 +63,7 @@ def analyze(
     import torch
 
     from analysis import open_results
+    from catalogs.places import place_of
     from pipeline.errors import OptionError
     from pipeline.options import options_of
     from setol_zoo.analysis_result import analysis_of
@@ -68,22 +71,23 @@ def analyze(
     if threads is not None and threads < 1:
         raise OptionError(f"threads must be at least 1, got {threads}.")
     configuration = options_of(preset, **options)
-    kept = None if results is None else nullcontext(str(Path(results).absolute()))
+    kept = None if results is None else nullcontext(results)
     with (
-        kept or TemporaryDirectory(prefix="setol-") as folder,
+        kept or TemporaryDirectory(prefix="setol-") as typed,
         with_threads(threads or torch.get_num_threads()) as count,
     ):
+        folder = place_of(typed)
         if base is not None:
-            key = analyze_difference(model, base, Path(folder), configuration, device=device, threads=count)
+            key = analyze_difference(model, base, folder, configuration, device=device, threads=count)
         elif isinstance(model, str | Path):
-            key = _analyze_file(model, Path(folder), configuration, device or "auto", count)
+            key = _analyze_file(model, folder, configuration, device or "auto", count)
         else:
-            key = _analyze_opened(open_model(model), None, Path(folder), configuration, device, count)
+            key = _analyze_opened(open_model(model), None, folder, configuration, device, count)
         return analysis_of(open_results(folder, configuration.config), key)
 
 
 def analyze_catalog(
-    catalog: "Catalog", folder: Path, options: "Options", *, device: str, threads: int, reporter: "Reporter"
+    catalog: "Catalog", folder: "Where", options: "Options", *, device: str, threads: int, reporter: "Reporter"
 ) -> "RunSummary":
     """Bring a results folder up to date with a few models, in this process; what failed before is tried again.
 
@@ -119,7 +123,7 @@ def analyze_catalog(
 
 
 def analyze_difference(
-    model: AnyModel, base: AnyModel, folder: Path, options: "Options", *, device: str | None, threads: int
+    model: AnyModel, base: AnyModel, folder: "Where", options: "Options", *, device: str | None, threads: int
 ) -> str:
     """Write spectra and metrics of W - W_base into a results folder, as those of a model of their own.
 
@@ -154,7 +158,7 @@ class Quiet:
         """Nothing to say."""
 
 
-def _analyze_file(target: str | Path, folder: Path, options: "Options", device: str, threads: int) -> str:
+def _analyze_file(target: str | Path, folder: "Where", options: "Options", device: str, threads: int) -> str:
     """Bring a results folder up to date with one model by path or name; its key."""
     from checkpoints.errors import CheckpointError
     from setol_zoo.targets import catalog_of_targets
@@ -168,20 +172,18 @@ def _analyze_file(target: str | Path, folder: Path, options: "Options", device: 
 
 
 def _analyze_opened(
-    model: OpenedModel, base: OpenedModel | None, root: Path, options: "Options", device: str | None, threads: int
+    model: OpenedModel, base: OpenedModel | None, root: "Where", options: "Options", device: str | None, threads: int
 ) -> str:
     """Write spectra and metrics of an open model, or of its difference to another, into a results folder; its key."""
     from dataclasses import replace
 
-    import pyarrow.parquet as pq
-
     from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, to_arrow
     from catalogs.apart import tell_apart
     from checkpoints.base import base_of
-    from pipeline.folder import ResultsFolder, write_table
+    from checkpoints.fetch import cache_directory
+    from pipeline.folder import ResultsFolder
     from pipeline.metrics import layers_table
     from pipeline.plan import make_plan
-    from pipeline.records import SPECTRA_SCHEMA
     from pipeline.spectra import file_spectra
     from pipeline.worker import Job, finish, new_attempt
 
@@ -196,22 +198,22 @@ def _analyze_opened(
     folder.merge("scores", to_arrow([], SCORES_SCHEMA), [file.model])
     planned = datetime.now(UTC).isoformat(timespec="microseconds")
     folder.save_options(options.config, {**options.content, "catalog": "memory", "planned": planned})
-    attempt = new_attempt(file, Job(folder, root, options.config, options, where, threads), unit=unit.fit_id)
+    job = Job(folder, cache_directory(), options.config, options, where, threads)
+    attempt = new_attempt(file, job, unit=unit.fit_id)
     try:
-        spectra_path = folder.spectra_path(unit.spectra_id)
-        if spectra_path.exists():
+        if folder.has_spectra(unit.spectra_id):
             attempt = replace(attempt, reused_spectra=True)
         else:
             found = file_spectra(file, model.checkpoint, where, model.facts, options.spectrum, subtracted)
-            write_table(found.table, spectra_path)
+            folder.write_spectra(unit.spectra_id, found.table)
             attempt = replace(
                 attempt,
                 precision=found.precision,
                 float32_deviation=found.float32_deviation,
                 remarks="\n".join(found.remarks) or None,
             )
-        spectra = pq.read_table(spectra_path, schema=SPECTRA_SCHEMA)
-        write_table(layers_table(spectra, options.metrics, options.config), folder.layers_path(unit.fit_id))
+        layers = layers_table(folder.read_spectra(unit.spectra_id), options.metrics, options.config)
+        folder.write_layers(unit.fit_id, layers)
     except Exception as error:
         folder.record(finish(attempt, error))
         raise

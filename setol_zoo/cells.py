@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from catalogs import counted
+from catalogs.plain import plain_text
 
 _LINE_ENDS = re.compile(r"[\r\n]")
 
@@ -71,16 +72,16 @@ def is_number(kind: pa.DataType) -> bool:
 
 
 def cell(value: Any) -> str:
-    """One value as text: four digits of a float, a dot for NULL, the beginning of a list."""
+    """One value as a line: four digits of a float, a dot for NULL, the beginning of a list, no hidden characters."""
     if value is None:
         return "·"
     if isinstance(value, list):
         return f"[{', '.join(map(cell, value[:4]))}{', ...' if len(value) > 4 else ''}]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else plain_text(_LINE_ENDS.sub(" ", str(value)))
 
 
 def _cell_html(tag: str, text: str, number: bool) -> str:
-    return f'<{tag} style="text-align:{"right" if number else "left"}">{html.escape(text)}</{tag}>'
+    return f'<{tag} style="text-align:{"right" if number else "left"}">{html.escape(plain_text(text))}</{tag}>'
 
 
 def _left_out(table: pa.Table, limit: int | None) -> list[str]:

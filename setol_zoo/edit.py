@@ -104,6 +104,9 @@ class Walk:
             if layout.gain is not None:
                 rows.append(self.edit.left(layout, part, Reason.NORMALIZED))
                 continue
+            if layout.scaled is not None:
+                rows.append(self.edit.left(layout, part, Reason.SCALED))
+                continue
             stack = matrix_stack(tensor, part)
             changed, own = self.edit.change(stack, layout, part, index)
             rows += own

@@ -1,5 +1,6 @@
 """What somebody typed for a model: a path, a key with its source, a repository of the hub, or a bare name."""
 
+import os
 import re
 import sys
 from collections import Counter
@@ -20,6 +21,7 @@ from catalogs import (
     unknown_name,
 )
 from catalogs.display import display_names
+from catalogs.keys import check_visible
 from catalogs.paths import catalog_of_paths
 from setol_zoo.library_names import library_names
 
@@ -81,7 +83,8 @@ def _names(files: Sequence[WeightFile]) -> dict[str, str]:
 
 
 def _catalog_of(target: str, built_in: Sequence[Catalog], choose: Choose) -> Catalog:
-    if target.startswith("path:") or Path(target).exists():
+    check_visible(target)
+    if target.startswith("path:") or os.path.exists(target):
         return catalog_of_paths([target])
     source = _SOURCE.match(target)
     if source is None and _looks_like_a_path(target):

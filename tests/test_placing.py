@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.placing import put_in_place
-from pipeline.folder import write_bytes
+from pipeline.storage import write_bytes
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS
 
 if TYPE_CHECKING:
     from analysis.results import Results
+    from catalogs.places import Where
 
 MOST_NAMED = 5
 """Models that are named in a command; for more, their catalog is."""
@@ -32,7 +32,7 @@ class _Typed:
     reached: bool
 
 
-def command_again(opened: "Results", results: Path) -> list[Any] | None:
+def command_again(opened: "Results", results: "Where") -> list[Any] | None:
     """The words behind `setol` that take a results folder up where it was left.
 
     Args:
@@ -47,7 +47,7 @@ def command_again(opened: "Results", results: Path) -> list[Any] | None:
     return _command(opened, [row["model"] for row in opened.rows(_GO_ON)], results)
 
 
-def command_once_mended(opened: "Results", results: Path) -> list[Any] | None:
+def command_once_mended(opened: "Results", results: "Where") -> list[Any] | None:
     """The same for the models that failed for good, to be typed when their files are others."""
     return _command(opened, failed_for_good(opened), results, ["--retry-failed"])
 
@@ -65,7 +65,7 @@ def what_cannot_be_typed(opened: "Results") -> str | None:
     return None if typed.reached else "it was made by another version of setol-zoo"
 
 
-def _command(opened: "Results", models: list[str], results: Path, retry: Sequence[str] = ()) -> list[Any] | None:
+def _command(opened: "Results", models: list[str], results: "Where", retry: Sequence[str] = ()) -> list[Any] | None:
     on_disk = [model for model in models if not model.startswith("memory:")]
     if not on_disk:
         return None

@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from setol_zoo.cli.common import SOME_FAILED, WrongCall, json_option, next_command, reports_user_errors, shown_path
+from setol_zoo.cli.common import (
+    SOME_FAILED,
+    ResultsPlace,
+    WrongCall,
+    json_option,
+    next_command,
+    reports_user_errors,
+    shown_path,
+)
 from setol_zoo.cli.completion import complete_model
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options, typed
 
 if TYPE_CHECKING:
     from analysis.results import Results
     from catalogs import Catalog
+    from catalogs.places import Where
     from pipeline.drive import RunSummary
     from pipeline.options import Options
 
@@ -46,7 +55,7 @@ DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat",
 @spectrum_options
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
 @click.option("--rows", type=click.IntRange(min=1), default=60, show_default=True, help="Most layers to show and draw.")
-@click.option("--results", type=click.Path(path_type=Path, file_okay=False), help="Keep the results in this folder.")
+@click.option("--results", type=ResultsPlace(), help="Keep the results in this folder, a path or a URL.")
 @click.option("--plot", type=click.Path(path_type=Path, file_okay=False), help="Draw every fitted layer there.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="png", show_default=True, help="Of --plot.")
 @json_option
@@ -57,7 +66,7 @@ def command(
     preset_name: str,
     device: str,
     rows: int,
-    results: Path | None,
+    results: "Where | None",
     plot: Path | None,
     form: str,
     as_json: bool,
@@ -75,7 +84,7 @@ def command(
     metrics, spectrum = chosen(options_given, METRIC_OPTIONS), chosen(options_given, SPECTRUM_OPTIONS)
     options = options_of(preset_name, **metrics, **spectrum)
     with tempfile.TemporaryDirectory(prefix="setol-") as scratch:
-        folder = results.absolute() if results else Path(scratch)
+        folder = results or Path(scratch)
         if base is None:
             catalog = catalog_of_targets(models)
             _say_what_is_far(catalog)
@@ -124,7 +133,7 @@ def _say_what_is_far(catalog: "Catalog") -> None:
             click.echo(f"looking for {name if source == 'hub' else model} on the hub", err=True)
 
 
-def _compute(catalog: "Catalog", folder: Path, options: "Options", device: str) -> "tuple[Results, RunSummary]":
+def _compute(catalog: "Catalog", folder: "Where", options: "Options", device: str) -> "tuple[Results, RunSummary]":
     """Run the job in a folder; its results, and what became of the run."""
     from analysis.results import open_results
     from pipeline.progress import ProgressReporter
@@ -139,7 +148,7 @@ def _compute(catalog: "Catalog", folder: Path, options: "Options", device: str) 
 
 
 def _subtract(
-    models: tuple[str, ...], base: str, folder: Path, options: "Options", device: str
+    models: tuple[str, ...], base: str, folder: "Where", options: "Options", device: str
 ) -> "tuple[Results, set[str]]":
     """Analyze differences to a base in a folder; its results, and the keys of the differences."""
     from analysis.results import open_results
@@ -157,12 +166,14 @@ def _views(opened: "Results", models: set[str]) -> dict[str, list[dict[str, Any]
 
 
 def _draw(opened: "Results", model: str, folder: Path, form: str, most: int) -> "tuple[Path, ...]":
+    from rich.text import Text  # a layer's name is no markup
+
     from analysis.pictures import write_pictures
     from setol_zoo.cli.tables import console
 
     with console(stderr=True).status("drawing") as status:
         return write_pictures(
-            opened, model, folder, form=form, most=most, progress=lambda layer: status.update(f"drawing {layer}")
+            opened, model, folder, form=form, most=most, progress=lambda layer: status.update(Text(f"drawing {layer}"))
         )
 
 
@@ -183,6 +194,7 @@ def _print_drawn(rows: list[dict[str, Any]], drawn: list[Path], folder: Path) ->
 def _print_model(opened: "Results", model: str, rows: int) -> None:
     import pyarrow as pa
 
+    from catalogs.plain import plain_text
     from setol_zoo.analysis_result import analysis_of
     from setol_zoo.cli.tables import print_narrowed
 
@@ -193,4 +205,4 @@ def _print_model(opened: "Results", model: str, rows: int) -> None:
     if len(table):
         print_narrowed(table, DROPPED_FIRST, title=found.name, limit=rows)
     for line in found.notes():
-        click.echo(line)
+        click.echo(plain_text(line))

@@ -4,12 +4,14 @@ import shlex
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from analysis.results import Results
+    from catalogs.places import Where
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,6 +22,31 @@ SOME_FAILED = 1
 INTERRUPTED = 130
 
 
+class ResultsPlace(click.ParamType):
+    """A folder of this machine, or a URL of an object store."""
+
+    name = "directory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Where":
+        """A path or a place, from what was typed."""
+        if isinstance(value, str) and "://" in value:
+            from catalogs.errors import CatalogError
+            from catalogs.places import Place, place_of
+
+            try:
+                place = place_of(value)
+            except CatalogError as error:
+                self.fail(str(error), param, ctx)
+            if isinstance(place, Place):
+                return place
+            value = str(place)
+        return cast("Where", click.Path(path_type=Path, file_okay=False).convert(value, param, ctx))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Folders, as the shell knows them."""
+        return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
+
+
 def _results_option(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return click.option(
         *names,
@@ -27,8 +54,8 @@ def _results_option(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         envvar="SETOL_RESULTS",
         default="results",
         show_default="$SETOL_RESULTS or ./results",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Results folder.",
+        type=ResultsPlace(),
+        help="Results folder: a path, or a URL such as s3://bucket/run1.",
     )
 
 
@@ -61,16 +88,25 @@ def reports_user_errors(command: Callable[P, R]) -> Callable[P, R]:
 def _with_messages(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     from analysis.errors import AnalysisError
     from catalogs import CatalogError
-    from pipeline.errors import FolderError, MissingRay, OptionError
+    from catalogs.plain import plain_text
+    from catalogs.reaching import PlaceError
+    from pipeline.errors import FolderError, MissingRay, NodeError, OptionError
 
     try:
         return command(*args, **kwargs)
-    except (AnalysisError, CatalogError, FolderError, MissingRay, OptionError) as error:
-        raise WrongCall(str(error)) from error
+    except (AnalysisError, CatalogError, FolderError, MissingRay, NodeError, OptionError, PlaceError) as error:
+        raise WrongCall(plain_text(str(error), keep="\n\t")) from error
 
 
-def shown_path(path: Path) -> str:
-    """A path as one would type it: relative where it lies below the current folder."""
+def beside(results: "Where", name: str) -> Path:
+    """Where a file about results goes by default: into their folder, or, where that is in an object store, here."""
+    return results / name if isinstance(results, Path) else Path(f"{results.name}-{name}")
+
+
+def shown_path(path: "Where") -> str:
+    """A path as one would type it, relative where it lies below the current folder; a URL without its secrets."""
+    if not isinstance(path, Path):
+        return str(path)
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import asdict
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +17,9 @@ from setol_zoo.cli.common import (
     results_option,
 )
 
+if TYPE_CHECKING:
+    from catalogs.places import Where
+
 SHOWN = ("dataset", "score_metric", "family", "metric", "n", "kendall_tau", "kendall_p", "r_squared", "verdict")
 """Columns of the printed table; --json has all."""
 
@@ -26,7 +29,7 @@ SHOWN = ("dataset", "score_metric", "family", "metric", "n", "kendall_tau", "ken
 @config_option
 @json_option
 @reports_user_errors
-def command(results: Path, config: str | None, as_json: bool) -> None:
+def command(results: "Where", config: str | None, as_json: bool) -> None:
     """Rank correlation and regression of model metrics on published scores, per data set, score and family.
 
     Fewer than 5 models are too few to judge. The baselines log10_params and depth stand beside the metrics.

@@ -40,6 +40,7 @@ def writes_model(command: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def reports_model_errors() -> Iterator[None]:
     """Exit status 2 where a file may not be written as asked, 1 where weights cannot be had, read or written."""
+    from catalogs.plain import plain_text
     from checkpoints.errors import CheckpointError
     from checkpoints.write import DestinationError
 
@@ -48,7 +49,7 @@ def reports_model_errors() -> Iterator[None]:
     except DestinationError as error:
         raise WrongCall(str(error)) from error
     except CheckpointError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(plain_text(f"Error: {error}", keep="\n"), err=True)
         raise SystemExit(SOME_FAILED) from error
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from setol_zoo.cli.common import (
+    beside,
     config_option,
     json_option,
     next_command,
@@ -14,6 +16,9 @@ from setol_zoo.cli.common import (
     shown_path,
 )
 from setol_zoo.cli.completion import complete_result_model
+
+if TYPE_CHECKING:
+    from catalogs.places import Where
 
 PRESET = "weightwatcher"
 
@@ -41,7 +46,9 @@ PRESET = "weightwatcher"
 )
 @json_option
 @reports_user_errors
-def command(results: Path, config: str | None, layout: str, model: str | None, out: Path | None, as_json: bool) -> None:
+def command(
+    results: "Where", config: str | None, layout: str, model: str | None, out: Path | None, as_json: bool
+) -> None:
     """Write a row for every matrix, under the column names of another program.
 
     The numbers are those of the configuration: for WeightWatcher's own conventions, `setol refit --preset
@@ -53,7 +60,7 @@ def command(results: Path, config: str | None, layout: str, model: str | None, o
     from pipeline.options import preset
     from setol_zoo.cli.tables import print_json
 
-    path = out or results / f"{layout}.csv"
+    path = out or beside(results, f"{layout}.csv")
     opened = open_results([results], config)
     details = weightwatcher_details(opened, model)
     write_details(details, path)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from analysis.errors import AnalysisError
 from analysis.results import VIEWS, Results
 from catalogs import unknown_name
+from catalogs.plain import plain_text
 from setol_zoo.cli.tables import WIDE
 
 Print = Callable[[pa.Table], None]
@@ -29,7 +30,10 @@ EXAMPLES = (
 )
 """Queries that have an answer on any results; the first three are shown at the start."""
 
-_ORDER = ("models", "layers", "model_metrics", "scored_models", "scores", "spectra", "skipped", "failures", "attempts")
+_ORDER = (
+    *("models", "layers", "model_metrics", "scored_models", "scores", "spectra"),
+    *("skipped", "failures", "attempts", "runs"),
+)
 
 _HELP = """.tables         views
 .schema [VIEW]  views and their columns; with a view, what they mean
@@ -119,7 +123,7 @@ def _answer(results: Results, statement: str, show: Print) -> bool:
     try:
         show(results.sql(statement))
     except AnalysisError as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
+        click.secho(plain_text(f"Error: {error}", keep="\n\t"), fg="red", err=True)
         return False
     return True
 

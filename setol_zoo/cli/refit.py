@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +20,7 @@ from setol_zoo.cli.common import (
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
 
 if TYPE_CHECKING:
+    from catalogs.places import Where
     from pipeline.drive import Failure
 
 MOST_NAMED = 5
@@ -34,7 +34,7 @@ MOST_NAMED = 5
 @click.option("--cpus", type=click.IntRange(min=1), help="Cores to use; by default all.")
 @json_option
 @reports_user_errors
-def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **options: Any) -> None:
+def command(results: "Where", preset_name: str, cpus: int | None, as_json: bool, **options: Any) -> None:
     """Compute metrics of all spectra in a results folder, with other options than before.
 
     Needs neither weights nor network. Each choice of options is a configuration of its own beside the earlier ones;
@@ -45,6 +45,7 @@ def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **
     """
     from analysis.results import open_results
     from catalogs import counted
+    from catalogs.plain import plain_text
     from pipeline.folder import ResultsFolder
     from pipeline.options import SpectrumOptions, preset
     from pipeline.processes import run_in_processes
@@ -55,7 +56,7 @@ def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **
 
     metrics = preset(preset_name, **chosen(options, METRIC_OPTIONS))
     asked = chosen(options, SPECTRUM_OPTIONS)
-    request = RefitRequest(ResultsFolder(results.absolute()), metrics, SpectrumOptions(**asked) if asked else None)
+    request = RefitRequest(ResultsFolder(results), metrics, SpectrumOptions(**asked) if asked else None)
     with ProgressReporter(console(stderr=True)) as reporter:
         summary = refit(request, partial(run_in_processes, cpus=cpus or os.cpu_count() or 1), reporter)
     if as_json:
@@ -64,7 +65,8 @@ def command(results: Path, preset_name: str, cpus: int | None, as_json: bool, **
         opened = open_results(request.folder.root, summary.config)
         print_models(opened)
         for error, models in _by_error(summary.failures).items():
-            click.secho(f"{', '.join(models[:MOST_NAMED])}{', ...' * (len(models) > MOST_NAMED)}: {error}", fg="red")
+            named = f"{', '.join(models[:MOST_NAMED])}{', ...' * (len(models) > MOST_NAMED)}"
+            click.secho(plain_text(f"{named}: {error}", keep="\n"), fg="red")
         click.echo(
             f"configuration {summary.config}: {counted(summary.computed, 'weight file')} computed, "
             f"{summary.reused} there already, {len(summary.failures)} without spectra or failed"

@@ -1,10 +1,12 @@
 """`setol report`: one HTML file."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from setol_zoo.cli.common import (
+    beside,
     config_option,
     config_words,
     json_option,
@@ -13,6 +15,9 @@ from setol_zoo.cli.common import (
     results_option,
 )
 
+if TYPE_CHECKING:
+    from catalogs.places import Where
+
 
 @click.command("report", short_help="Write one HTML file about the results.")
 @results_option
@@ -20,18 +25,18 @@ from setol_zoo.cli.common import (
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="By default report.html in the folder; with --config, report-CONFIG.html.",
+    help="By default report.html in the folder, or RUN-report.html here for a URL; with --config, report-CONFIG.html.",
 )
 @json_option
 @reports_user_errors
-def command(results: Path, config: str | None, output: Path | None, as_json: bool) -> None:
+def command(results: "Where", config: str | None, output: Path | None, as_json: bool) -> None:
     """Write a report: the run, coverage, models, metrics against scores, what failed and was skipped."""
     from analysis.report import write_report
     from analysis.results import open_results
     from setol_zoo.cli.tables import print_json
 
     opened = open_results([results], config)
-    path = output or results / (f"report-{opened.config}.html" if config else "report.html")
+    path = output or beside(results, f"report-{opened.config}.html" if config else "report.html")
     write_report(opened, path)
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})

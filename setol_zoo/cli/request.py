@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from setol_zoo.cli.completion import complete_catalog, complete_model
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
 
 if TYPE_CHECKING:
+    from catalogs.places import Where
     from pipeline.drive import RunRequest
 
 _OPTIONS = (
@@ -26,6 +26,7 @@ _OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N models."),
     metric_options,
     spectrum_options,
+    click.option("--shard", "share", metavar="I/N", help="Only the I-th of N shares of the work, from 1/N to N/N."),
     click.option("--retry-failed", is_flag=True, help="Try again what failed for good (a bad file, a wrong hash)."),
 )
 
@@ -40,7 +41,7 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapper(**options: Any) -> None:
         metrics, spectrum = chosen(options, METRIC_OPTIONS), chosen(options, SPECTRUM_OPTIONS)
-        names = ("models", "catalog_name", "results", "limit", "preset_name", "retry_failed")
+        names = ("models", "catalog_name", "results", "limit", "preset_name", "share", "retry_failed")
         selected = {name: options.pop(name) for name in names}
         command(request=_request(**selected, metrics=metrics, spectrum=spectrum), **options)
 
@@ -52,9 +53,10 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
 def _request(
     models: tuple[str, ...],
     catalog_name: str | None,
-    results: Path,
+    results: "Where",
     limit: int | None,
     preset_name: str,
+    share: str | None,
     retry_failed: bool,
     metrics: dict[str, Any],
     spectrum: dict[str, Any],
@@ -68,6 +70,7 @@ def _request(
     from pipeline.drive import RunRequest
     from pipeline.folder import ResultsFolder
     from pipeline.options import options_of
+    from pipeline.share import parse_share
     from setol_zoo.targets import catalog_of_targets
 
     catalog = load_catalog(catalog_name) if catalog_name else catalog_of_targets(models)
@@ -76,4 +79,11 @@ def _request(
     if limit:
         catalog = catalog.limit(limit)
     options = options_of(preset_name, **metrics, **spectrum)
-    return RunRequest(catalog, ResultsFolder(results.absolute()), cache_directory(), options, retry_failed=retry_failed)
+    return RunRequest(
+        catalog,
+        ResultsFolder(results),
+        cache_directory(),
+        options,
+        retry_failed=retry_failed,
+        share=parse_share(share) if share is not None else None,
+    )

@@ -1,6 +1,7 @@
 """`setol run`: the main job. `pipeline/run.py` is the same."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 @click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster to use; by default one is started here.")
 @click.option("--cpus", type=click.IntRange(min=1), help="Cores to use where Ray is started here; by default all.")
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Longest that Ray lets a weight file be fetched, and computed; by default at least 1800.",
+)
+@click.option("--keep-weights", is_flag=True, help="Keep what was fetched; by default it is removed when done with.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Append events to a file, as JSON lines.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, as `setol plan` does, and do nothing.")
 @json_option
 def command(
@@ -36,6 +45,9 @@ def command(
     address: str | None,
     cpus: int | None,
     device: str,
+    time_limit: float | None,
+    keep_weights: bool,
+    log: Path | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -52,9 +64,11 @@ def command(
     from pipeline.cluster import run_on_ray
     from pipeline.device import require_device
     from pipeline.drive import drive
+    from pipeline.events import logging_to
     from pipeline.progress import ProgressReporter
     from pipeline.serial import run_serially
     from setol_zoo.cli.plan import print_plan
+    from setol_zoo.cli.run_record import run_line, run_record
     from setol_zoo.cli.status import print_models
     from setol_zoo.cli.tables import console, print_json
 
@@ -70,16 +84,22 @@ def command(
         screen.print(where, markup=False, highlight=False)
         return run_on_ray(units, job, address=address, cpus=cpus)
 
-    with ProgressReporter(screen) as reporter:
-        summary = drive(replace(request, device=device), run_serially if executor == "serial" else on_ray, reporter)
+    def execute(units: "tuple[Unit, ...]", job: "Job") -> "Iterator[Outcome]":
+        job = replace(job, keep_weights=keep_weights, time_limit=time_limit)
+        return run_serially(units, job) if executor == "serial" else on_ray(units, job)
+
+    with logging_to(log), ProgressReporter(screen) as reporter:
+        summary = drive(replace(request, device=device), execute, reporter)
     results = shown_path(request.folder.root)
+    opened = open_results(request.folder.root, summary.config)
     if as_json:
-        print_json(asdict(summary))
+        print_json(asdict(summary) | {"record": run_record(opened, summary.run)})
     else:
-        opened = open_results(request.folder.root, summary.config)
         print_models(opened)
         models, computed = counted(len(request.catalog.models), "model"), counted(summary.computed, "weight file")
         click.echo(f"{models}: {computed} computed, {summary.reused} there already, {len(summary.failures)} failed")
+        if line := run_line(opened, summary.run):
+            click.echo(line)
         next_command("status" if summary.failures else "report", "--results", results, *config_words(opened))
     if summary.failures:
         raise SystemExit(SOME_FAILED)

@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from setol_zoo.cli.common import WrongCall, config_option, json_option, reports_user_errors, results_option
 from setol_zoo.cli.completion import complete_view
+
+if TYPE_CHECKING:
+    from catalogs.places import Where
 
 MOST_ROWS = 200
 """Rows of an answer that the prompt shows."""
@@ -27,7 +30,7 @@ MOST_ROWS = 200
 )
 @json_option
 @reports_user_errors
-def command(query: tuple[str, ...], results: Path, config: str | None, form: str, as_json: bool) -> None:
+def command(query: tuple[str, ...], results: "Where", config: str | None, form: str, as_json: bool) -> None:
     """Run a SELECT over the views of a results folder and print the rows.
 
     Without QUERY, a terminal gets a prompt; elsewhere queries are read from standard input, each with a semicolon

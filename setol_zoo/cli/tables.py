@@ -9,11 +9,12 @@ from typing import Any
 import click
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from catalogs import counted
+from catalogs.plain import plain_text
 from setol_zoo.cells import cell, column_cells, is_number, text_table
 
 MOST_RECORDS = 20
@@ -96,7 +97,7 @@ def print_fitting(table: pa.Table, *, limit: int | None = None) -> None:
         record.add_column()
         record.add_column(overflow="fold")
         for name, value in row.items():
-            record.add_row(Text(f"  {name}"), Text(cell(value)))
+            record.add_row(Text(plain_text(f"  {name}")), Text(cell(value)))
         screen.print(record)
     _say_left_out(len(table) - len(shown))
 
@@ -104,7 +105,7 @@ def print_fitting(table: pa.Table, *, limit: int | None = None) -> None:
 def _print_lines(table: pa.Table, title: str | None, limit: int | None) -> None:
     """A line a row, as long as it takes, for programs that read lines."""
     if title is not None:
-        click.echo(title)
+        click.echo(plain_text(title))
     click.echo(text_table(table, limit=limit))
 
 
@@ -118,10 +119,12 @@ def _say_left_out(count: int) -> None:
 
 
 def _grid(shown: pa.Table, title: str | None) -> Table:
-    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    head = None if title is None else Text(plain_text(title))
+    grid = Table(title=head, title_justify="left", box=None, pad_edge=False, header_style="bold")
     columns = []
     for field in shown.schema:
-        grid.add_column(field.name, justify="right" if is_number(field.type) else "left", overflow="fold")
+        justify: JustifyMethod = "right" if is_number(field.type) else "left"
+        grid.add_column(Text(plain_text(field.name)), justify=justify, overflow="fold")
         columns.append(column_cells(shown[field.name].to_pylist()))
     for row in zip(*columns, strict=True):
         grid.add_row(*map(Text, row))
@@ -136,7 +139,8 @@ def print_csv(table: pa.Table) -> None:
         columns.append(pa.array([_json(value) for value in column.to_pylist()]) if nested else column)
     sink = pa.BufferOutputStream()
     pacsv.write_csv(pa.table(columns, names=table.column_names), sink)
-    sys.stdout.write(sink.getvalue().to_pybytes().decode())
+    text = sink.getvalue().to_pybytes().decode()
+    sys.stdout.write(plain_text(text, keep="\r\n") if sys.stdout.isatty() else text)  # a file gets what is there
 
 
 def print_json(value: Any) -> None:

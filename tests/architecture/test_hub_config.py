@@ -36,7 +36,7 @@ def test_the_configuration_of_the_commit_tells_the_layers(hub, tmp_path):
     assert first.returncode == 0, first.stderr
     rows = open_results(tmp_path / "r").rows("SELECT part, layout FROM spectra ORDER BY part")
     assert [(row["part"], row["layout"]) for row in rows] == [(part, "architecture") for part in "kqv"]
-    (file,) = pq.read_table(tmp_path / "r" / "catalog.parquet").to_pylist()
+    (file,) = pq.read_table(tmp_path / "r" / "catalog").to_pylist()
     assert file["layout"].startswith(f"transformers {version('transformers')} gpt_neox ")
     again = setol(environment(hub, tmp_path, offline=True), *command)
     assert again.returncode == 0, again.stderr

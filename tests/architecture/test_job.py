@@ -69,7 +69,7 @@ def test_spectra_of_a_path_with_a_config_are_those_of_its_heads(model, tmp_path)
         matrix = weight[:, position].reshape(WIDTH, WIDTH)
         evals = results.spectrum("model", FUSED, part)
         assert evals == pytest.approx(torch.linalg.svdvals(matrix).square().sort().values.numpy(), rel=1e-9, abs=1e-9)
-    (file,) = pq.read_table(tmp_path / "r" / "catalog.parquet").to_pylist()
+    (file,) = pq.read_table(tmp_path / "r" / "catalog").to_pylist()
     assert file["layout"].startswith(f"transformers {version('transformers')} gpt_neox ")
     names = {path.stem for path in (tmp_path / "r" / "spectra" / "v1").iterdir()}
     assert names == {spectra_id(file["weights_sha256"], Options().content, file["layout"])}
@@ -115,7 +115,7 @@ def test_results_from_before_there_were_layouts_can_be_read(model, tmp_path):
     (model / "config.json").unlink()
     catalog = catalog_of_paths([str(model)])
     run_here(catalog, tmp_path / "r")
-    for path in [tmp_path / "r" / "catalog.parquet", *(tmp_path / "r" / "spectra" / "v1").iterdir()]:
+    for path in [*(tmp_path / "r" / "catalog").iterdir(), *(tmp_path / "r" / "spectra" / "v1").iterdir()]:
         pq.write_table(pq.read_table(path).drop_columns(["layout"]), path)
     assert run_here(catalog, tmp_path / "r").reused == 1
     assert {row["layout"] for row in open_results(tmp_path / "r").rows("SELECT layout FROM spectra")} == {None}

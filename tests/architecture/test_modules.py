@@ -206,9 +206,10 @@ def test_factors_of_an_adapter(name, shape):
 @pytest.mark.parametrize(
     ("tensors", "what"),
     [
-        ({"x.weight": "int8", "x.SCB": "float32"}, "quantized"),
-        ({"x.weight": "uint8", "x.weight.absmax": "float32"}, "quantized"),
-        ({"x.weight": "int8", "x.weight_scale": "float32"}, "quantized"),
+        ({"x.weight": "int8", "x.SCB": "float32"}, "scale_unknown"),
+        ({"x.weight": "uint8", "x.weight.absmax": "float32"}, "quantized_4bit"),
+        ({"x.weight": "int8", "x.weight_scale": "float32"}, "scale_unknown"),
+        ({"x.weight": "uint8", "x.weight_scale": "float32"}, "quantized"),
         ({"x.weight": "int8"}, "integer"),
     ],
 )

