@@ -29,6 +29,7 @@ from analysis.results import open_results
 from catalogs import CATALOG_SCHEMA, WeightFile, to_arrow
 from pipeline.events import event, logging_to
 from pipeline.folder import ResultsFolder
+from pipeline.job import Outcome
 from pipeline.memory import PeakMemory
 from pipeline.options import Options
 from pipeline.plan import Plan, Unit, make_plan
@@ -36,7 +37,6 @@ from pipeline.progress import ProgressReporter
 from pipeline.records import LAYERS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, LayerRow, SpectrumRow, table_of
 from pipeline.run_events import RunEvents
 from pipeline.schedule import Capacity, Cause, Schedule, Slots, Task, Work
-from pipeline.worker import Outcome
 
 OPTIONS = Options()
 LAYERS = 94

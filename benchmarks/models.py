@@ -25,7 +25,8 @@ from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
 from catalogs import WeightFile, load_catalog
-from checkpoints.fetch import cache_directory, fetch
+from catalogs.places import cache_directory
+from checkpoints.fetch import fetch
 from checkpoints.layout import lay_out
 from checkpoints.matrices import matrix_stack
 from checkpoints.open import open_checkpoint

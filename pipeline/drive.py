@@ -1,26 +1,23 @@
 """The main job: a catalog and options in, a results folder brought up to date."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
-from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, WeightFile, counted, to_arrow
+from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, counted, to_arrow
 from checkpoints.errors import NotFound
+from pipeline.attempt import finish, new_attempt
 from pipeline.events import new_run_id
 from pipeline.folder import ResultsFolder
+from pipeline.folder_plan import plan_in
 from pipeline.identify import Identified, Unidentified, identify, told_apart
+from pipeline.job import Job, Outcome
 from pipeline.options import Options
-from pipeline.plan import Plan, Unit, make_plan
+from pipeline.plan import Plan, Unit
 from pipeline.run_events import RunEvents, run_events
 from pipeline.share import Share
-from pipeline.worker import Job, Outcome, finish, new_attempt
-
-Executor = Callable[[tuple[Unit, ...], Job], Iterator[Outcome]]
-"""Works on units, in any order and wherever, and yields an outcome for each."""
-
+from pipeline.summary import Executor, Failure, Reporter, RunSummary
 
 _PLAN_MAX_AGE = 3600.0
 """Seconds for which a plan takes a branch of a repository to stay where it was; a run asks."""
@@ -49,47 +46,6 @@ class RunRequest:
     threads: int = 1
     retry_failed: bool = False
     share: Share | None = None
-
-
-class Reporter(Protocol):
-    """Told what happens while it happens."""
-
-    def planned(self, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
-        """The plan is made; work begins."""
-
-    def finished(self, outcome: Outcome) -> None:
-        """A unit has come to its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A weight file that has no results, and why.
-
-    `new` if it failed in this run, `missing` if there is no such file or repository.
-    """
-
-    model: str
-    file: str
-    error: str
-    transient: bool
-    new: bool
-    missing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """What became of a run: weight files computed now, there already, and failed.
-
-    `renamed` has the model keys of the catalog that results know by an exact one (a branch by its commit, a path that
-    is another file there by the whole path). `run` is the name under which its tries are logged.
-    """
-
-    config: str
-    computed: int
-    reused: int
-    failures: tuple[Failure, ...]
-    renamed: Mapping[str, str]
-    run: str | None = None
 
 
 def prepare(request: RunRequest) -> tuple[Plan, tuple[Unidentified, ...]]:
@@ -126,26 +82,6 @@ def _own_unidentified(request: RunRequest, identified: Identified) -> tuple[Unid
     """Files of unknown content, which go by their names: one share reports each."""
     share, rows = request.share, identified.unidentified
     return rows if share is None else tuple(row for row in rows if share.has(f"{row.file.model} {row.file.file}"))
-
-
-def plan_in(folder: ResultsFolder, files: Sequence[WeightFile], options: Options, *, retry_failed: bool) -> Plan:
-    """Plan what a results folder lacks; files of it that cannot be read count as missing.
-
-    Args:
-        folder: The results folder; nothing is written to it.
-        files: Weight files of known content.
-        options: How spectra are made and metrics computed.
-        retry_failed: Whether what failed for good is planned too.
-    """
-    units = make_plan(files, options, finished=(), failed=()).units
-    damaged = folder.damaged({name for unit in units for name in (unit.spectra_id, unit.fit_id)})
-    plan = make_plan(
-        files,
-        options,
-        finished=folder.finished() - {each.path.stem for each in damaged},
-        failed=frozenset() if retry_failed else folder.permanently_failed({each.name for each in damaged}),
-    )
-    return replace(plan, damaged=damaged)
 
 
 def drive(request: RunRequest, execute: Executor, reporter: Reporter) -> RunSummary:

@@ -3,9 +3,11 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from pipeline.attempt import finish, new_attempt, outcome_of
+from pipeline.failures import LostWorker, OutOfMemory, TooLarge
+from pipeline.job import Job, Outcome
 from pipeline.plan import Unit
 from pipeline.schedule import Work
-from pipeline.worker import Job, LostWorker, Outcome, OutOfMemory, TooLarge, finish, new_attempt, outcome_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,13 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from pipeline.attempt import finish, new_attempt, outcome_of
+from pipeline.failures import LostWorker
+from pipeline.job import Job, Outcome
 from pipeline.plan import Unit
 from pipeline.schedule import Work
 from pipeline.watched import Stage, ran_past, time_limit
-from pipeline.worker import Job, LostWorker, Outcome, finish, new_attempt, outcome_of, run_unit
+from pipeline.worker import run_unit
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from pipeline.processes import serve; serve(int(sys.argv[1]))"
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
@@ -16,10 +16,12 @@ from catalogs.amounts import size_in_words, time_in_words
 from catalogs.plain import plain_text
 from pipeline.damage import SUFFIX
 from pipeline.events import listening
-from pipeline.identify import Unidentified
+from pipeline.job import Outcome
 from pipeline.pace import Pace
 from pipeline.plan import Plan, Unit
-from pipeline.worker import Outcome
+
+if TYPE_CHECKING:
+    from pipeline.identify import Unidentified
 
 MOST_LINES = 200
 """Weight files up to which each has a line; of more, only failures do, and a line now and then tells the rest."""
@@ -67,7 +69,7 @@ class ProgressReporter:
         self._exit.close()
         self._bar.stop()
 
-    def planned(self, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
+    def planned(self, plan: Plan, unidentified: "tuple[Unidentified, ...]") -> None:
         """Say what there is to do, and what cannot be done."""
         self._waiting = OrderedDict((unit.fit_id, unit) for unit in plan.units)
         self._pace = Pace(time.monotonic(), len(plan.units), sum(map(_weight, plan.units)))

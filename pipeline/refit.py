@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import WeightFile, catalog_names, load_catalog
-from checkpoints.fetch import cache_directory
-from pipeline.drive import Executor, Failure, Reporter, RunSummary, plan_in
+from catalogs.places import cache_directory
 from pipeline.errors import FolderError, OptionError
 from pipeline.events import new_run_id
 from pipeline.folder import ResultsFolder
+from pipeline.folder_plan import plan_in
+from pipeline.job import Job
 from pipeline.options import PLAIN_SPECTRA, SPECTRA_VERSION, MetricOptions, Options, SpectrumOptions
 from pipeline.plan import Unit
 from pipeline.run_events import run_events
-from pipeline.worker import Job
+from pipeline.summary import Executor, Failure, Reporter, RunSummary
 
 _MOST_NAMED = 5
 """Models that are named in a command; for more, their catalog is."""

@@ -5,12 +5,15 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.code_version import code_version
 from pipeline.events import event
-from pipeline.identify import Unidentified
+from pipeline.job import Job, Outcome
 from pipeline.plan import Plan
-from pipeline.worker import Job, Outcome
+
+if TYPE_CHECKING:
+    from pipeline.identify import Unidentified
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ class RunEvents:
     done: int = 0
     failed: int = 0
 
-    def planned(self, plan: Plan, unidentified: tuple[Unidentified, ...]) -> None:
+    def planned(self, plan: Plan, unidentified: "tuple[Unidentified, ...]") -> None:
         """The plan is made."""
         self.failed += len(unidentified)
         event(

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from pipeline.job import Job, Outcome
 from pipeline.plan import Unit
-from pipeline.worker import Job, Outcome, run_unit
+from pipeline.worker import run_unit
 
 
 def run_serially(units: Iterable[Unit], job: Job) -> Iterator[Outcome]:

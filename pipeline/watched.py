@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 
+from pipeline.attempt import finish, new_attempt, outcome_of
+from pipeline.failures import TimeLimit
+from pipeline.job import Job, Outcome
 from pipeline.plan import Unit
 from pipeline.schedule import Work
-from pipeline.worker import Job, Outcome, TimeLimit, finish, new_attempt, outcome_of, run_unit
+from pipeline.worker import run_unit
 
 LEAST_SECONDS = 1800.0
 """No unit is stopped before this, unless a limit was given."""

@@ -11,11 +11,11 @@ from setol_zoo.opened_model import AnyModel, OpenedModel, ask_nobody, device_for
 if TYPE_CHECKING:
     from catalogs import Catalog, WeightFile
     from catalogs.places import Where
-    from pipeline.drive import Reporter, RunSummary
     from pipeline.identify import Unidentified
+    from pipeline.job import Outcome
     from pipeline.options import Options
     from pipeline.plan import Plan
-    from pipeline.worker import Outcome
+    from pipeline.summary import Reporter, RunSummary
     from setol_zoo.analysis_result import Analysis
 
 
@@ -103,7 +103,7 @@ def analyze_catalog(
         FolderError: The results folder cannot be written to.
         OptionError: This machine has no such device.
     """
-    from checkpoints.fetch import cache_directory
+    from catalogs.places import cache_directory
     from pipeline.device import require_device
     from pipeline.drive import RunRequest, drive
     from pipeline.folder import ResultsFolder
@@ -179,13 +179,14 @@ def _analyze_opened(
 
     from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, to_arrow
     from catalogs.apart import tell_apart
+    from catalogs.places import cache_directory
     from checkpoints.base import base_of
-    from checkpoints.fetch import cache_directory
+    from pipeline.attempt import finish, new_attempt
     from pipeline.folder import ResultsFolder
+    from pipeline.job import Job
     from pipeline.metrics import layers_table
     from pipeline.plan import make_plan
     from pipeline.spectra import file_spectra
-    from pipeline.worker import Job, finish, new_attempt
 
     where = device_for(model, device)
     file = model.file if base is None else _difference(model.file, base.file)

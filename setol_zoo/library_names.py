@@ -36,7 +36,7 @@ def _torchvision() -> Iterable[str]:
 
 
 def _remembered(library: str, release: str, ask: Callable[[], Iterable[str]]) -> frozenset[str]:
-    from checkpoints.fetch import cache_directory
+    from catalogs.places import cache_directory
 
     place = cache_directory() / "names" / f"{library}-{release}.json"
     with suppress(OSError, ValueError):  # not asked yet, or damaged

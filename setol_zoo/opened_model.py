@@ -94,8 +94,7 @@ def device_for(model: OpenedModel, device: str | None) -> str:
     Raises:
         OptionError: This machine has no such device.
     """
-    from pipeline.device import require_device
-    from pipeline.worker import resolve_device
+    from pipeline.device import require_device, resolve_device
 
     where = device or model.device or "auto"
     require_device(where)
@@ -123,7 +122,8 @@ def _opened_live(checkpoint: "LiveCheckpoint") -> OpenedModel:
 def _open_target(target: str | Path) -> OpenedModel:
     from dataclasses import replace
 
-    from checkpoints.fetch import cache_directory, fetch
+    from catalogs.places import cache_directory
+    from checkpoints.fetch import fetch
     from checkpoints.libraries import architecture_facts
     from checkpoints.open import open_checkpoint
     from pipeline.identify import identify

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from catalogs import load_catalog
-from checkpoints.fetch import cache_directory
-from pipeline.drive import RunRequest, RunSummary, drive
+from catalogs.places import cache_directory
+from pipeline.drive import RunRequest, drive
 from pipeline.folder import ResultsFolder
 from pipeline.options import MetricOptions, Options, preset
 from pipeline.serial import run_serially
+from pipeline.summary import RunSummary
 
 
 class Silent:

@@ -290,6 +290,11 @@ def test_importing_the_numerics_loads_no_torch():
     assert (process.stdout.strip(), process.returncode) == ("[]", 0), process.stderr
 
 
+def test_metrics_from_stored_spectra_import_where_torch_is_missing():
+    process = import_without(["pipeline.refit", "pipeline.processes", "pipeline.progress"], {"torch", "ray"})
+    assert process.returncode == 0, process.stderr
+
+
 def test_numerics_import_where_torch_is_missing():
     numpy_part = [name for name in map(module_name, files_of("setol")) if not name.startswith(f"{TORCH_PACKAGE}.")]
     assert "setol.tails.power_law" in numpy_part

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from analysis.results import Results
     from catalogs import Catalog
     from catalogs.places import Where
-    from pipeline.drive import RunSummary
     from pipeline.options import Options
+    from pipeline.summary import RunSummary
 
 FORMATS = ("png", "svg")
 

@@ -21,7 +21,7 @@ from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metr
 
 if TYPE_CHECKING:
     from catalogs.places import Where
-    from pipeline.drive import Failure
+    from pipeline.summary import Failure
 
 MOST_NAMED = 5
 """Models that are named beside what is wrong with all of them."""

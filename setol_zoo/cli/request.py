@@ -66,7 +66,7 @@ def _request(
     click.echo("looking up what there is to do", err=True)  # the imports alone take seconds
 
     from catalogs import load_catalog
-    from checkpoints.fetch import cache_directory
+    from catalogs.places import cache_directory
     from pipeline.drive import RunRequest
     from pipeline.folder import ResultsFolder
     from pipeline.options import options_of

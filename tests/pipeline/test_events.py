@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from catalogs.paths import catalog_of_paths
-from checkpoints.fetch import cache_directory
+from catalogs.places import cache_directory
 from pipeline.drive import RunRequest, drive
 from pipeline.errors import FolderError
 from pipeline.events import event, listening, logging_to, new_run_id

@@ -15,11 +15,12 @@ from catalogs.paths import catalog_of_paths
 from checkpoints.open import open_checkpoint
 from pipeline import decomposer
 from pipeline.decomposer import CoarseFloat32, Decomposer
-from pipeline.drive import RunRequest, RunSummary, drive
+from pipeline.drive import RunRequest, drive
 from pipeline.folder import ResultsFolder
 from pipeline.options import Options, SpectrumOptions
 from pipeline.serial import run_serially
 from pipeline.spectra import FileSpectra, file_spectra
+from pipeline.summary import RunSummary
 from setol import Reason
 from setol.weights.decomposition import Decomposition, decompose, resolution
 from setol.weights.precision import decompose_float32, float32_resolution

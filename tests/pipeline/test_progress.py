@@ -8,9 +8,9 @@ from rich.console import Console
 from catalogs import WeightFile
 from pipeline import progress
 from pipeline.events import event
+from pipeline.job import Outcome
 from pipeline.plan import Plan, Unit
 from pipeline.progress import MOST_LINES, ProgressReporter
-from pipeline.worker import Outcome
 
 
 def units(count: int) -> tuple[Unit, ...]:

@@ -17,16 +17,17 @@ from safetensors.torch import save_file
 
 from analysis.results import open_results
 from catalogs.paths import catalog_of_paths
-from checkpoints.fetch import cache_directory
-from pipeline.drive import RunRequest, RunSummary, drive
+from catalogs.places import cache_directory
+from pipeline.drive import RunRequest, drive
 from pipeline.errors import FolderError, OptionError
 from pipeline.folder import ResultsFolder
+from pipeline.job import Job, Outcome
 from pipeline.options import MetricOptions, Options, SpectrumOptions, preset
 from pipeline.plan import Unit
 from pipeline.processes import run_in_processes
 from pipeline.refit import RefitRequest, refit
 from pipeline.serial import run_serially
-from pipeline.worker import Job, Outcome
+from pipeline.summary import RunSummary
 from tests.conftest import Silent, run_here
 
 CHOICES = {

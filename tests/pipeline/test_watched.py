@@ -15,16 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogs.paths import catalog_of_paths
-from pipeline import worker
+from pipeline import making
 from pipeline.drive import RunRequest, drive, prepare
 from pipeline.folder import ResultsFolder
+from pipeline.job import Job, Outcome
 from pipeline.options import MetricOptions, Options, SpectrumOptions
 from pipeline.plan import Unit
 from pipeline.processes import run_in_processes
 from pipeline.schedule import Cause, Work
 from pipeline.turns import Turns
 from pipeline.watched import LEAST_SECONDS, Stage, Watch, run_watched, time_limit
-from pipeline.worker import Job, Outcome
+from pipeline.worker import run_unit
 from tests.conftest import Silent
 from tests.random_models import write_models
 
@@ -96,7 +97,7 @@ def test_what_a_unit_is_at_is_told_and_its_outcome(planned):
 def test_a_unit_that_hangs_is_stopped_and_told(planned, monkeypatch):
     (unit, *_), job = planned
     release = threading.Event()
-    monkeypatch.setattr(worker, "open_checkpoint", lambda path: release.wait(60))
+    monkeypatch.setattr(making, "open_checkpoint", lambda path: release.wait(60))
     *stages, outcome = run_watched(unit, job, nullcontext, Watch(0.3))
     release.set()
     assert stages[-1] is Stage.COMPUTING
@@ -155,8 +156,8 @@ def test_a_unit_out_of_memory_is_transient(planned, monkeypatch):
     def exhaust(path):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(worker, "open_checkpoint", exhaust)
-    outcome = worker.run_unit(unit, job)
+    monkeypatch.setattr(making, "open_checkpoint", exhaust)
+    outcome = run_unit(unit, job)
     assert (outcome.cause, outcome.transient) == (Cause.MEMORY, True)
 
 

@@ -15,11 +15,13 @@ from analysis import open_results
 from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
 from checkpoints import borrowed
-from pipeline import worker
+from pipeline import making
 from pipeline.drive import RunRequest, prepare
 from pipeline.folder import ResultsFolder
+from pipeline.job import Job
 from pipeline.options import MetricOptions, Options
 from pipeline.plan import make_plan
+from pipeline.worker import run_unit
 from tests.conftest import run_here
 from tests.sources.conftest import weights
 from tests.sources.hub_standin import HubStandin
@@ -165,14 +167,14 @@ def test_weights_damaged_in_the_cache_are_fetched_again_and_the_driver_is_told(t
     (unit,) = make_plan([file], options, finished=(), failed=()).units
     folder = ResultsFolder(tmp_path / "r")
     folder.prepare()
-    job = worker.Job(folder, tmp_path / "cache", options.config, options, "cpu")
-    assert worker.run_unit(unit, job).notes == ()
+    job = Job(folder, tmp_path / "cache", options.config, options, "cpu")
+    assert run_unit(unit, job).notes == ()
     before = names(tmp_path / "r")
     for path in (*(tmp_path / "r" / "layers" / "v1").iterdir(), *(tmp_path / "r" / "spectra" / "v1").iterdir()):
         path.unlink()
     cached = tmp_path / "cache" / "files" / sha256 / "m.safetensors"
     cut(cached)
-    outcome = worker.run_unit(unit, job)
+    outcome = run_unit(unit, job)
     assert outcome.done, outcome.error
     assert outcome.notes == ("m.safetensors was damaged in the cache (wrong hash), and is fetched again",)
     assert cached.read_bytes() == content
@@ -237,14 +239,14 @@ def test_a_file_that_changed_since_it_was_planned(checkpoint, tmp_path, monkeypa
 def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypatch):
     for name in ("a", "b", "c"):
         save_file({"w": torch.eye(60) * (1 + ord(name))}, tmp_path / f"{name}.safetensors")
-    real = worker.file_spectra
+    real = making.file_spectra
 
     def explode(file, checkpoint, device, facts, options):
         if file.name == "b":
             raise RuntimeError("kaboom")
         return real(file, checkpoint, device, facts, options)
 
-    monkeypatch.setattr(worker, "file_spectra", explode)
+    monkeypatch.setattr(making, "file_spectra", explode)
     catalog = catalog_of_paths([str(tmp_path / f"{name}.safetensors") for name in "abc"])
     summary = run_here(catalog, tmp_path / "r")
     assert summary.computed == 2
@@ -255,7 +257,7 @@ def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypa
     again = run_here(catalog, tmp_path / "r")
     assert (again.computed, again.reused, len(again.failures)) == (0, 2, 1)
     assert not again.failures[0].new
-    monkeypatch.setattr(worker, "file_spectra", real)
+    monkeypatch.setattr(making, "file_spectra", real)
     assert run_here(catalog, tmp_path / "r", retry_failed=True).computed == 1
 
 

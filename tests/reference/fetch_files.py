@@ -3,7 +3,8 @@
 import sys
 
 from catalogs import load_catalog
-from checkpoints.fetch import cache_directory, fetch
+from catalogs.places import cache_directory
+from checkpoints.fetch import fetch
 
 NAMES = ("resnet20", "resnet56", "efficientnet_lite0", "all-MiniLM-L6-v2")
 

@@ -11,11 +11,12 @@ from analysis import AnalysisError, open_results
 from analysis.mirror import mirror_of
 from catalogs.paths import catalog_of_paths
 from catalogs.places import place_of
-from pipeline.drive import RunRequest, RunSummary, drive
+from pipeline.drive import RunRequest, drive
 from pipeline.errors import FolderError
 from pipeline.folder import DamagedResult, ResultsFolder
 from pipeline.options import Options
 from pipeline.serial import run_serially
+from pipeline.summary import RunSummary
 from setol_zoo.cli import main
 from tests.conftest import Silent, run_here
 from tests.storage.s3_server import SECRET, S3Server

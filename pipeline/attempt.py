@@ -1,0 +1,60 @@
+"""The row that a try leaves in the log, and the smaller one that goes back to the driver."""
+
+import os
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from catalogs import WeightFile
+from pipeline.device import resolve_device
+from pipeline.failures import cause_of, describe, is_transient
+from pipeline.job import Job, Outcome
+from pipeline.plan import Unit
+from pipeline.records import AttemptRow
+
+
+def new_attempt(file: WeightFile, job: Job, *, unit: str | None) -> AttemptRow:
+    """The log row of an attempt that starts now and, unless told otherwise, succeeds."""
+    return AttemptRow(
+        run=job.run,
+        unit=unit,
+        model=file.model,
+        file=file.file,
+        weights_sha256=file.weights_sha256,
+        config=job.config,
+        host=socket.gethostname(),
+        cores=_cores(),
+        device=resolve_device(job.device),
+        threads=job.threads,
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
+        bytes=file.size,
+        outcome="done",
+        code_version=version("setol-zoo"),
+    )
+
+
+def _cores() -> int | None:
+    """Cores that this process may use, which a container or a scheduler may have cut down."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def finish(attempt: AttemptRow, failure: BaseException | None) -> AttemptRow:
+    """The log row with what went wrong, if anything did."""
+    if failure is None:
+        return attempt
+    return replace(
+        attempt,
+        outcome="failed",
+        error_type=type(failure).__name__,
+        error=describe(failure),
+        transient=is_transient(failure),
+    )
+
+
+def outcome_of(unit: Unit, failure: BaseException | None, seconds: float, n_layers: int = 0) -> Outcome:
+    """The row for the driver."""
+    if failure is None:
+        return Outcome(unit, True, seconds, n_layers)
+    cause = cause_of(failure)
+    return Outcome(unit, False, seconds, error=describe(failure), transient=cause is not None, cause=cause)

@@ -1,0 +1,62 @@
+"""The first step of a unit, which needs torch: from its weights to published spectra."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from checkpoints.downloads import Say
+from checkpoints.libraries import architecture_facts
+from checkpoints.open import open_checkpoint
+from pipeline.device_choice import ChosenDevice, choose_device
+from pipeline.job import Job
+from pipeline.plan import Unit
+from pipeline.spectra import FileSpectra, file_spectra
+
+_TOLD: set[str] = set()
+"""Advice that this process has given already."""
+
+
+def make_spectra(unit: Unit, job: Job, weights: Path, say: Say) -> dict[str, Any]:
+    """Decompose a weight file and publish its spectra.
+
+    Args:
+        unit: What is made.
+        job: How.
+        weights: The file itself, verified.
+        say: Takes what somebody should read.
+
+    Returns:
+        Columns of an `AttemptRow`: on what, how, and how many bytes were written.
+
+    Raises:
+        CheckpointError: The file cannot be read, or holds nothing to be analyzed.
+    """
+    torch.set_num_threads(job.threads)
+    options = job.options.spectrum
+    chosen = choose_device(job.device, options.precision)
+    if chosen.advice and chosen.advice not in _TOLD:
+        _TOLD.add(chosen.advice)
+        say(chosen.advice)
+    checkpoint = open_checkpoint(weights)
+    facts = architecture_facts(unit.file, checkpoint.headers)
+    found = file_spectra(unit.file, checkpoint, chosen.device, facts, options)
+    written = job.folder.write_spectra(unit.spectra_id, found.table)
+    for remark in found.remarks:
+        say(f"{unit.file.name}: {remark}")
+    return _made(found, chosen) | {"bytes_spectra": written}
+
+
+def _made(found: FileSpectra, chosen: ChosenDevice) -> dict[str, Any]:
+    """How spectra were made, as columns of the log."""
+    remarks = [*found.remarks, *([chosen.advice] if chosen.advice else [])]
+    return {
+        "device": chosen.device,
+        "device_name": chosen.name,
+        "precision": found.precision,
+        "float32_deviation": found.float32_deviation,
+        "probe_float64": chosen.gpu and chosen.gpu.float64_seconds,
+        "probe_float32": chosen.gpu and chosen.gpu.float32_seconds,
+        "probe_cpu": chosen.cpu and chosen.cpu.float64_seconds,
+        "remarks": "\n".join(remarks) or None,
+    }

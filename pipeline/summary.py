@@ -1,0 +1,55 @@
+"""What a run is told about while it goes on, and what is said of it at its end."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.job import Job, Outcome
+from pipeline.plan import Plan, Unit
+
+if TYPE_CHECKING:
+    from pipeline.identify import Unidentified
+
+Executor = Callable[[tuple[Unit, ...], Job], Iterator[Outcome]]
+"""Works on units, in any order and wherever, and yields an outcome for each."""
+
+
+class Reporter(Protocol):
+    """Told what happens while it happens."""
+
+    def planned(self, plan: Plan, unidentified: "tuple[Unidentified, ...]") -> None:
+        """The plan is made; work begins."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A unit has come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A weight file that has no results, and why.
+
+    `new` if it failed in this run, `missing` if there is no such file or repository.
+    """
+
+    model: str
+    file: str
+    error: str
+    transient: bool
+    new: bool
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What became of a run: weight files computed now, there already, and failed.
+
+    `renamed` has the model keys of the catalog that results know by an exact one (a branch by its commit, a path that
+    is another file there by the whole path). `run` is the name under which its tries are logged.
+    """
+
+    config: str
+    computed: int
+    reused: int
+    failures: tuple[Failure, ...]
+    renamed: Mapping[str, str]
+    run: str | None = None
