@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analysis.errors import AnalysisError
+from analysis.literals import sql_text
 from analysis.placing import put_in_place
 from analysis.results import Results
 from catalogs import unknown_name
@@ -130,17 +131,17 @@ def _type(name: str) -> pa.DataType:
 
 def _details(results: Results, model: str) -> Iterator[dict[str, Any]]:
     """The rows of a model, in the order of its files."""
-    key = model.replace("'", "''")
-    known = results.rows(f"SELECT file FROM stored.catalog WHERE model = '{key}' ORDER BY rowid")
+    key = sql_text(model)
+    known = results.rows(f"SELECT file FROM stored.catalog WHERE model = {key} ORDER BY rowid")
     files = {row["file"]: place for place, row in enumerate(known)}
-    ledger = results.rows(f"SELECT file, tensor FROM spectra WHERE model = '{key}' AND tensor LIKE '%.weight'")
+    ledger = results.rows(f"SELECT file, tensor FROM spectra WHERE model = {key} AND tensor LIKE '%.weight'")
     tensors = dict.fromkeys((files[row["file"]], row["tensor"]) for row in ledger)
     # It numbers the tensors of such a name, and sees no others; sorted by file alone, they keep the order inside.
     ids = {tensor: number for number, tensor in enumerate(sorted(tensors, key=lambda each: each[0]), 1)}
     table = results.sql(
         f"""SELECT layers.*, spectra.n_slices AS taps, spectra.rank, spectra.evals
             FROM layers JOIN spectra USING (model, file, tensor)
-            WHERE model = '{key}' AND role = 'analyzed' AND layers.part IS NOT DISTINCT FROM spectra.part"""
+            WHERE model = {key} AND role = 'analyzed' AND layers.part IS NOT DISTINCT FROM spectra.part"""
     )
     rows = table.drop_columns(["evals"]).to_pylist()
     fingers = results.configuration.options["metrics"].get("fingers")

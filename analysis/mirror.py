@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from analysis.errors import AnalysisError
 from catalogs.names import counted
 from catalogs.places import Place, Where, cache_directory, filesystem_of
+from catalogs.plain import no_file_name
 from catalogs.reaching import PlaceError, at_once, check_bucket, files_below, reached, read_file
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def mirror_of(where: Where) -> Mirror:
     try:
         files = old_tables(where)
         for found in at_once(lambda folder: files_below(where, folder, patient=True), FOLDERS):  # it has answered
-            files |= found
+            files |= {name: info for name, info in found.items() if _is_ours(name)}
         if not files and isinstance(where, Place):
             check_bucket(where)
     except PlaceError as error:
@@ -119,6 +120,15 @@ def mirror_of(where: Where) -> Mirror:
         return Mirror(where, where, files)
     name = sha256(f"{where.endpoint} {where}".encode()).hexdigest()[:12]
     return Mirror(where, cache_directory().absolute() / "mirror" / f"{where.name}-{name}", files)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file lies directly in a known folder, under a name that may become one here.
+
+    Who fills a bucket chooses its keys, and a copy is written under the same name.
+    """
+    folder, _, file = name.rpartition("/")
+    return folder in FOLDERS and bool(file) and file[0] != "." and no_file_name(file) is None
 
 
 def old_tables(where: Where) -> dict[str, "FileInfo"]:

@@ -12,6 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis.literals import sql_text
 from analysis.noise_figure import NoiseComparison, draw_noise
 from analysis.order import layer_order
 from analysis.placing import put_in_place
@@ -31,7 +32,7 @@ _LAYERS = """
 SELECT model, name, file, tensor, layer, part, tap, kind, n_rows, n_cols, n_slices, n_evals, evals_factor,
        alpha, alpha_sigma, lambda_min, d_ww, n_tail, erg_lambda_min, mp_lambda_plus, phase, phase_decided_by,
        row_number() OVER (ORDER BY file, "row", tap) AS place
-FROM layers WHERE model = '{model}' AND status = 'ok' ORDER BY n_evals DESC, n_tail DESC, place
+FROM layers WHERE model = {model} AND status = 'ok' ORDER BY n_evals DESC, n_tail DESC, place
 """
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
@@ -61,7 +62,7 @@ def write_pictures(
     Raises:
         AnalysisError: The folder cannot be written to.
     """
-    rows = results.rows(_LAYERS.format(model=model.replace("'", "''")))
+    rows = results.rows(_LAYERS.format(model=sql_text(model)))
     if not rows:
         return ()
     place = folder / safe_name(rows[0]["name"])

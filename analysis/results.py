@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from analysis.configurations import Configuration, choose, configurations, layouts, tries
 from analysis.errors import AnalysisError
 from analysis.guard import close_doors, select
+from analysis.literals import sql_text
 from analysis.many_files import insert_files
 from analysis.stored import Stored, find_stored, lazy_parquet
 from catalogs import unknown_name
@@ -112,7 +113,7 @@ class Results:
         key = self._key(model)
         ledger = self.rows(
             f"""SELECT tensor, layer, part, role, tied_to, reason, sentence
-                FROM spectra LEFT JOIN stored.reasons USING (reason) WHERE model = {_text(key)}"""
+                FROM spectra LEFT JOIN stored.reasons USING (reason) WHERE model = {sql_text(key)}"""
         )
         if not ledger:
             raise AnalysisError(f"{model} has no spectra yet; `setol run` with this results folder computes them.")
@@ -121,9 +122,9 @@ class Results:
         found = self.sql(
             f"""SELECT spectra.evals, layers.evals_factor
                 FROM spectra JOIN layers USING (model, file, tensor)
-                WHERE model = {_text(key)} AND tensor = {_text(tensor)}
-                    AND spectra.part IS NOT DISTINCT FROM {_text(part)}
-                    AND layers.part IS NOT DISTINCT FROM {_text(part)}"""
+                WHERE model = {sql_text(key)} AND tensor = {sql_text(tensor)}
+                    AND spectra.part IS NOT DISTINCT FROM {sql_text(part)}
+                    AND layers.part IS NOT DISTINCT FROM {sql_text(part)}"""
         )
         if not len(found):
             raise AnalysisError(f"{model} has no metrics of {layer} yet; the same `setol run` computes them.")
@@ -209,12 +210,7 @@ def _schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
 
 def _script(name: str) -> str:
     text = (resources.files("analysis") / "sql" / f"{name}.sql").read_text()
-    return text.replace("{metrics}", f"[{', '.join(map(_text, METRICS))}]")
-
-
-def _text(value: str | None) -> str:
-    """A text as SQL writes it."""
-    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+    return text.replace("{metrics}", f"[{', '.join(map(sql_text, METRICS))}]")
 
 
 def _find_row(ledger: list[dict[str, Any]], layer: str, part: str | None) -> dict[str, Any]:

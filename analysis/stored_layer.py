@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.literals import sql_text
 from analysis.noise_figure import NoiseComparison, PermutedSpectra
 from analysis.results import Results
 from setol.random_matrix.edge import TRACY_WIDOM_LEVEL
@@ -38,7 +39,7 @@ def stored_layer(results: Results, row: Mapping[str, Any]) -> StoredLayer:
         row: Of their view `layers`: model, file, tensor, part, and what `layer_of_lists` takes from it.
     """
     names = ("model", "file", "tensor", "part")
-    chosen = " AND ".join(f"{name} IS NOT DISTINCT FROM {_text(row[name])}" for name in names)
+    chosen = " AND ".join(f"{name} IS NOT DISTINCT FROM {sql_text(row[name])}" for name in names)
     found = results.sql(f"SELECT {', '.join(LISTS)} FROM spectra WHERE {chosen}")
     return layer_of_lists(found, 0, row, results.configuration.options["metrics"])
 
@@ -62,8 +63,3 @@ def layer_of_lists(spectra: pa.Table, index: int, row: Mapping[str, Any], metric
         kept = PermutedSpectra(replicas * factor, variance.values.to_numpy()[slices] * factor)
     level = metrics.get("tracy_widom_level", TRACY_WIDOM_LEVEL)
     return StoredLayer(pooled, NoiseComparison.of_row(pooled, row, level=level, permuted=kept))
-
-
-def _text(value: str | None) -> str:
-    """A text as SQL writes it."""
-    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"

@@ -138,9 +138,11 @@ def report(count: int) -> None:
 def damaged(count: int) -> None:
     """What every run begins with: look for damaged files, and for units not to be tried again."""
     with stored(count) as folder:
-        with measured(f"damaged: {count:,} x (spectra, metrics, attempt), those of this run read whole"):
-            units = make_plan(folder.known(), OPTIONS, finished=(), failed=()).units
-            folder.damaged({name for unit in units for name in (unit.spectra_id, unit.fit_id)})
+        units = make_plan(folder.known(), OPTIONS, finished=(), failed=()).units
+        with measured(f"damaged: the ends of {count:,} x (spectra, metrics, attempt)"):
+            assert not folder.damaged()
+        with measured(f"damaged: {count:,} spectra whose metrics are wanted, read whole"):
+            assert not folder.damaged_spectra([unit.spectra_id for unit in units])
         with measured(f"failed for good: {count:,} attempts"):
             folder.permanently_failed()
 

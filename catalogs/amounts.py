@@ -1,22 +1,46 @@
-"""Amounts as a reader is told them: bytes and seconds, in the unit that fits."""
+"""Amounts as a reader is told them: bytes, seconds and operations, in the unit that fits."""
+
+from itertools import pairwise
 
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-_TIMES = ((86_400, "days"), (3600, "h"), (60, "min"))
-_MOST_OF_THE_SMALLER = 2
-"""From twice a unit on, it is used: 90 s, 3 min."""
+_OPERATIONS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
+_TIMES = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
+_SHORT_TIMES = ((0.0995, 1, "s"), (0.000_995, 1e-3, "ms"), (0, 1e-6, "µs"))
+
+_ALMOST = 0.9995
+"""From this share of a unit on, it is used: in the smaller one the number would be rounded to 1,000."""
 
 
 def size_in_words(count: float) -> str:
     """A number of bytes, in powers of 1,000: `812 MB`, `3.4 GB`."""
     for unit, name in _SIZES:
-        if count >= unit:
-            return f"{count / unit:.{1 if count < 10 * unit else 0}f} {name}"
+        if count >= _ALMOST * unit:
+            return f"{_two_digits(count / unit)} {name}"
     return f"{count:.0f} B"
 
 
 def time_in_words(seconds: float) -> str:
-    """A time: `0.4 s`, `41 s`, `3.5 min`, `5.2 h`, `2.1 days`."""
-    for unit, name in _TIMES:
-        if seconds >= _MOST_OF_THE_SMALLER * unit:
-            return f"{seconds / unit:.{1 if seconds < 10 * unit else 0}f} {name}"
-    return f"{seconds:.{1 if seconds < 10 else 0}f} s"
+    """A time: `7 ms`, `0.4 s`, `41 s`, `3.5 min`, `5.2 h`, `2.1 days`; from twice a unit on it is used."""
+    for (unit, name), (smaller, _) in pairwise(_TIMES):
+        if seconds >= 2 * unit - smaller / 2:  # what would be rounded to it is it
+            return f"{_two_digits(seconds / unit)} {name}"
+    if seconds <= 0:
+        return "0 s"
+    unit, name = next((unit, name) for least, unit, name in _SHORT_TIMES if seconds >= least)
+    return f"{_two_digits(seconds / unit)} {name}"
+
+
+def operations_in_words(count: float) -> str:
+    """Operations with three digits: `12.1 TFLOP`."""
+    for unit, name in _OPERATIONS:
+        if count >= _ALMOST * unit:
+            return f"{_three_digits(count / unit)} {name}"
+    return f"{count:.0f} FLOP"
+
+
+def _two_digits(number: float) -> str:
+    return f"{number:.0f}" if number >= 9.95 else f"{number:.1f}"
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:.0f}" if number >= 99.95 else f"{number:.1f}" if number >= 9.995 else f"{number:.2f}"

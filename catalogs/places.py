@@ -79,7 +79,7 @@ def place_of(typed: str | Path | Place) -> Where:
     """A folder or a place in an object store, from what was typed.
 
     Raises:
-        CatalogError: It is a URL of a kind that is not known.
+        CatalogError: It is a URL of a kind that is not known, without a bucket, or with `.` or `..` in its path.
     """
     if isinstance(typed, Place):
         return typed
@@ -93,8 +93,13 @@ def place_of(typed: str | Path | Place) -> Where:
         return Path(unquote(urlsplit(url).path))
     if scheme not in _SCHEMES:
         raise CatalogError(unknown_name("kind of URL", f"{scheme}://", [f"{each}://" for each in _SCHEMES]))
-    if not urlsplit(url).netloc.rpartition("@")[2]:
+    bucket = urlsplit(url).netloc.rpartition("@")[2]
+    if not bucket:
         raise CatalogError(f"need a bucket behind {scheme}://, as in {scheme}://bucket/run1.")
+    if {".", ".."} & {bucket, *unquote(urlsplit(url).path).split("/")}:
+        raise CatalogError(
+            f"need the path of a folder as it is, got {Place(url)}: an object store knows no . and .. in it."
+        )
     named = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     return Place(url, named or None if scheme == "s3" else None)
 

@@ -4,6 +4,7 @@ import mmap
 import os
 import tempfile
 from math import prod
+from typing import IO
 
 import torch
 
@@ -15,6 +16,8 @@ IN_MEMORY_BYTES = 2**26
 _CHUNK_BYTES = 2**22
 _FP4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
 """E2M1: the value of each code."""
+
+_NO_NUMBER = 255
 
 
 def dequantize(codes: torch.Tensor, scales: torch.Tensor, scaled: Scaled) -> torch.Tensor:
@@ -52,8 +55,13 @@ def dequantize(codes: torch.Tensor, scales: torch.Tensor, scaled: Scaled) -> tor
 
 
 def _factors(scales: torch.Tensor, scaled: Scaled) -> torch.Tensor:
-    """The scales in float64, with as many axes as the weight; bytes are exponents of two, 127 for 1."""
-    numbers = (scales.double() - 127).exp2() if scales.dtype == torch.uint8 else scales.double()
+    """The scales in float64, with as many axes as the weight.
+
+    Bytes are E8M0 of the OCP specification of microscaling formats: exponents of two, 127 for 1 and 255 for no number.
+    """
+    numbers = scales.double()
+    if scales.dtype == torch.uint8:
+        numbers = (numbers - 127).exp2().masked_fill(scales == _NO_NUMBER, torch.nan)
     if numbers.ndim != len(scaled.shape):
         numbers = numbers.reshape(-1, *(1 for _ in scaled.shape[1:]))
     return numbers / scaled.divisor
@@ -66,11 +74,21 @@ def _fp4(codes: torch.Tensor) -> torch.Tensor:
     return pairs.flatten(-3)
 
 
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take room on the disk: one that is full says so now, and not as a signal when a page is written."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, _CHUNK_BYTES):  # macOS: only what is written is there
+        file.write(bytes(min(_CHUNK_BYTES, size - start)))
+    file.flush()
+
+
 def _room(shape: tuple[int, ...]) -> torch.Tensor:
     size = 8 * prod(shape)
     if size <= IN_MEMORY_BYTES:
         return torch.empty(shape, dtype=torch.float64)
     with tempfile.TemporaryFile() as file:
-        os.posix_fallocate(file.fileno(), 0, size)  # a full disk says so now, and not as a signal
+        _reserve(file, size)
         pages = mmap.mmap(file.fileno(), size)
     return torch.frombuffer(pages, dtype=torch.float64).view(shape)

@@ -63,9 +63,15 @@ class Pace:
         """Return when a request may be made."""
         while True:
             with self._lock:
-                turn = self._turn(bucket)
-                self._next = turn + self._gap
-                self._passed[bucket].append(turn)
+                now = self._clock()
+                turn = max(now, self._next)
+                free = self._free(bucket, turn)
+                if free <= turn:
+                    self._next = turn + self._gap
+                    self._passed[bucket].append(turn)
+            if free > turn:  # a turn is taken only then, so that requests of another kind go first
+                self._sleep(free - now)
+                continue
             if (ahead := turn - self._clock()) > 0:
                 self._sleep(ahead)
             if self._held[bucket] <= turn:  # else somebody was refused in the meantime
@@ -82,14 +88,14 @@ class Pace:
             if wait is not None and wait <= LONGEST_WAIT:
                 self._held[bucket] = max(self._held[bucket], self._clock() + wait)
 
-    def _turn(self, bucket: str) -> float:
-        """The earliest time for another request."""
+    def _free(self, bucket: str, turn: float) -> float:
+        """The earliest time at which the hub takes another request of that kind, if not before that turn."""
         passed = self._passed[bucket]
-        turn = max(self._clock(), self._next, self._held[bucket])
         while passed and passed[0] <= turn - WINDOW:
             passed.popleft()
         budget = max(1, int(self._limits[bucket] * SHARE))
-        return turn if len(passed) < budget else max(turn, passed[len(passed) - budget] + WINDOW)
+        over = passed[len(passed) - budget] + WINDOW if len(passed) >= budget else 0.0
+        return max(over, self._held[bucket])
 
 
 def keep_pace(hub: ModuleType) -> None:

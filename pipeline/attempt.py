@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from catalogs import WeightFile
+from pipeline.code_version import code_version
+from pipeline.cores import usable_cores
 from pipeline.device import resolve_device
 from pipeline.failures import cause_of, describe, is_transient
 from pipeline.job import Job, Outcome
@@ -24,19 +26,14 @@ def new_attempt(file: WeightFile, job: Job, *, unit: str | None) -> AttemptRow:
         weights_sha256=file.weights_sha256,
         config=job.config,
         host=socket.gethostname(),
-        cores=_cores(),
+        cores=usable_cores(),
         device=resolve_device(job.device),
         threads=job.threads,
         started=datetime.now(UTC).isoformat(timespec="microseconds"),
         bytes=file.size,
         outcome="done",
-        code_version=version("setol-zoo"),
+        code_version=f"{version('setol-zoo')}+{code_version()}",
     )
-
-
-def _cores() -> int | None:
-    """Cores that this process may use, which a container or a scheduler may have cut down."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def finish(attempt: AttemptRow, failure: BaseException | None) -> AttemptRow:

@@ -1,5 +1,6 @@
 """Files of results that cannot be read any more: cut short, overwritten, rotten."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -11,6 +12,8 @@ SUFFIX = ".damaged"
 
 SMALLEST = 12
 """Bytes of the smallest Parquet file: both its marks, and the length of what stands at its end."""
+
+_MARK = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +31,36 @@ class Damage:
     error: str
 
 
-def damage_in(path: Path, *, whole: bool) -> str | None:
-    """Read a Parquet file and see whether that works.
-
-    Args:
-        path: The file.
-        whole: Whether to read all of it and check the pages' sums, or only what stands at its end: that tells a file
-            that was cut short.
+def damage_at_ends(path: Path) -> str | None:
+    """Look at both ends of a Parquet file, which takes two small reads: that tells one that is empty or was cut short.
 
     Returns:
         What is wrong with it. None if nothing is, or if the system does not let it be read, which says nothing
         about what is in it.
     """
     try:
+        with path.open("rb", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < SMALLEST:
+                return f"it has {size} bytes"
+            file.seek(size - 8)
+            end = file.read(8)
+            file.seek(0)
+            start = file.read(4)
+    except OSError:
+        return None
+    if start != _MARK or end[4:] != _MARK:
+        return f"its {'end' if start == _MARK else 'beginning'} is not that of a Parquet file"
+    if int.from_bytes(end[:4], "little") + SMALLEST > size:
+        return "it is shorter than what stands at its end"
+    return None
+
+
+def damage_within(path: Path) -> str | None:
+    """Read all of a Parquet file, and check the sum of every page; what it returns is as for the ends alone."""
+    try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if whole:
-                file.read(use_threads=False)
+            file.read(use_threads=False)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             return None

@@ -13,6 +13,7 @@ from checkpoints.errors import CheckpointError
 from checkpoints.layout import lay_out
 from checkpoints.libraries import architecture_facts
 from checkpoints.tensors import TensorHeader
+from pipeline.cores import usable_cores
 from pipeline.estimate import Estimate, estimate
 from pipeline.spectra import refuse_adapter
 
@@ -35,7 +36,7 @@ def estimate_all(questions: Sequence[Question], cores: int | None = None) -> lis
     Returns:
         For each, in the same order, the estimate or why a run would fail.
     """
-    count = min(cores or os.cpu_count() or 1, len(questions) // FEWEST)
+    count = min(cores or usable_cores(), len(questions) // FEWEST)
     if count < 2:
         return [_estimate(*question) for question in questions]
     found: list[Estimate | CheckpointError | None] = [None] * len(questions)

@@ -16,6 +16,7 @@ import re
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -26,9 +27,9 @@ from catalogs import CATALOG_SCHEMA, WeightFile, from_arrow
 from catalogs.journal import Entry, entry_of, marked, name_of, replayed, says_nothing_new
 from catalogs.places import Where, place_of
 from catalogs.reaching import at_once, check_bucket
-from pipeline.damage import SMALLEST, SUFFIX, Damage, damage_in
+from pipeline.damage import SMALLEST, SUFFIX, Damage, damage_at_ends, damage_within
 from pipeline.errors import FolderError
-from pipeline.parquet import parquet_of
+from pipeline.parquet import parquet_of, parquet_of_rows
 from pipeline.records import ATTEMPTS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, table_of
 from pipeline.storage import Store
 
@@ -36,6 +37,7 @@ _SPECTRA, _LAYERS = "spectra/v1", "layers/v1"
 _JOURNALS = ("catalog", "scores")
 _ATTEMPT = re.compile(r"(?P<started>\w*)-(?P<unit>\w+)-(?P<ended>done|failed|transient)-\w+\.parquet$")
 _NO_UNIT = "unidentified"
+_LOT = 500  # files that a thread looks at before it takes others
 
 
 class DamagedResult(OSError):
@@ -95,10 +97,6 @@ class ResultsFolder:
         """Whether the spectra of that name are there."""
         return self.store.exists(f"{_SPECTRA}/{spectra_id}.parquet")
 
-    def has_layers(self, fit_id: str) -> bool:
-        """Whether the metrics of that name are there."""
-        return self.store.exists(f"{_LAYERS}/{fit_id}.parquet")
-
     def read_spectra(self, spectra_id: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Spectra, or some of their columns.
 
@@ -107,11 +105,12 @@ class ResultsFolder:
             FileNotFoundError: They are not there.
         """
         name = f"{_SPECTRA}/{spectra_id}.parquet"
-        content = self.store.read(name)
+        content = pa.BufferReader(self.store.read(name))
         try:
-            return pq.read_table(pa.BufferReader(content), schema=SPECTRA_SCHEMA, columns=columns)
+            checked = {"page_checksum_verification": True}
+            return pq.read_table(content, columns=columns, schema=SPECTRA_SCHEMA, **checked)
         except (OSError, pa.ArrowException) as error:
-            self.set_aside([Damage(name, self.path(name), str(error))])
+            self.set_aside(self._damages([(name, str(error))]))
             raise DamagedResult(
                 f"{self.path(name)} cannot be read ({error}): set aside. The same command makes it anew."
             ) from error
@@ -133,27 +132,31 @@ class ResultsFolder:
         """Ids of the spectra and fits that are there."""
         return frozenset(_stem(name) for stage in (_SPECTRA, _LAYERS) for name in self._parquet(stage))
 
-    def damaged(self, needed: Collection[str]) -> tuple[Damage, ...]:
-        """The files that cannot be read.
+    def damaged(self) -> tuple[Damage, ...]:
+        """The files that are empty or cut short, and journals that cannot be read.
 
-        In an object store, which keeps sums of its own, only those are found that are too short to be anything.
-
-        Args:
-            needed: Ids of spectra and fits that are read from beginning to end. Of others only the end is: there may
-                be many of them.
+        Of the many files only the ends are looked at; in an object store, only their sizes.
         """
-        found = []
-        old = {f"{table}.parquet": SMALLEST for table in _JOURNALS}
-        for folder in (None, *_JOURNALS, "attempts", _SPECTRA, _LAYERS):
-            for name, size in (old if folder is None else self._parquet(folder)).items():
-                if isinstance(self.root, Path):
-                    whole = folder not in (_SPECTRA, _LAYERS) or _stem(name) in needed
-                    error = damage_in(self.root / name, whole=whole)
-                else:
-                    error = f"it has {size} bytes" if size < SMALLEST else None
-                if error is not None:
-                    found.append(Damage(name, self.path(name), error))
-        return tuple(found)
+        journals = [each for table in _JOURNALS for each in self._parquet(table).items()]
+        many = [each for folder in ("attempts", _SPECTRA, _LAYERS) for each in self._parquet(folder).items()]
+        if not isinstance(self.root, Path):
+            sizes = [*journals, *many]
+            return self._damages((name, f"it has {size} bytes" if size < SMALLEST else None) for name, size in sizes)
+        lots, root = [many[start : start + _LOT] for start in range(0, len(many), _LOT)], self.root
+        at_ends = at_once(lambda lot: [(name, damage_at_ends(root / name)) for name, _ in lot], lots)
+        read = [*(f"{table}.parquet" for table in _JOURNALS), *(name for name, _ in journals)]
+        within = ((name, damage_within(root / name)) for name in read)
+        return self._damages(chain(within, *at_ends))
+
+    def damaged_spectra(self, spectra_ids: Iterable[str]) -> tuple[Damage, ...]:
+        """Of spectra that are there, those that cannot be read; the sum of every page is checked.
+
+        For spectra that are about to be used. In an object store none is found: reading them all would fetch them all.
+        """
+        if not isinstance(self.root, Path):
+            return ()
+        names, root = [f"{_SPECTRA}/{spectra_id}.parquet" for spectra_id in spectra_ids], self.root
+        return self._damages(at_once(lambda name: (name, damage_within(root / name)), names))
 
     def set_aside(self, damaged: Iterable[Damage]) -> None:
         """Take damaged files out of the way, under another name beside their place."""
@@ -165,7 +168,7 @@ class ResultsFolder:
         started = re.sub(r"\W", "", attempt.started)
         ended = "transient" if attempt.outcome == "failed" and attempt.transient is not False else attempt.outcome
         name = f"{started}-{attempt.unit or _NO_UNIT}-{ended}-{uuid.uuid4().hex[:8]}.parquet"
-        self._write(table_of([attempt], ATTEMPTS_SCHEMA), f"attempts/{name}")
+        self.store.put(parquet_of_rows(table_of([attempt], ATTEMPTS_SCHEMA)), f"attempts/{name}")
 
     def permanently_failed(self, damaged: Collection[str] = ()) -> frozenset[str]:
         """Units whose last try failed for a reason that trying again does not mend.
@@ -276,6 +279,9 @@ class ResultsFolder:
             return first
 
         return at_once(row, names)
+
+    def _damages(self, found: Iterable[tuple[str, str | None]]) -> tuple[Damage, ...]:
+        return tuple(Damage(name, self.path(name), error) for name, error in found if error is not None)
 
     def _parquet(self, folder: str) -> dict[str, int]:
         return {name: size for name, size in self.store.names(folder).items() if name.endswith(".parquet")}

@@ -12,18 +12,17 @@ from pipeline.plan import Plan, make_plan
 def plan_in(folder: ResultsFolder, files: Sequence[WeightFile], options: Options, *, retry_failed: bool) -> Plan:
     """Plan what a results folder lacks; files of it that cannot be read count as missing.
 
+    Of what is done only the ends of the files are looked at; spectra whose metrics are wanted are read through.
+
     Args:
         folder: The results folder; nothing is written to it.
         files: Weight files of known content.
         options: How spectra are made and metrics computed.
         retry_failed: Whether what failed for good is planned too.
     """
-    units = make_plan(files, options, finished=(), failed=()).units
-    damaged = folder.damaged({name for unit in units for name in (unit.spectra_id, unit.fit_id)})
-    plan = make_plan(
-        files,
-        options,
-        finished=folder.finished() - {each.path.stem for each in damaged},
-        failed=frozenset() if retry_failed else folder.permanently_failed({each.name for each in damaged}),
-    )
-    return replace(plan, damaged=damaged)
+    damaged = folder.damaged()
+    there = folder.finished() - {each.path.stem for each in damaged}
+    failed = frozenset() if retry_failed else folder.permanently_failed({each.name for each in damaged})
+    plan = make_plan(files, options, finished=there, failed=failed)
+    rotten = folder.damaged_spectra([unit.spectra_id for unit in plan.units if unit.spectra_id in there])
+    return replace(plan, damaged=(*damaged, *rotten))

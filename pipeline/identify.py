@@ -12,6 +12,8 @@ from checkpoints.hashing import sha256_of
 from checkpoints.libraries import layout_of
 from checkpoints.remote import identify_remote
 from checkpoints.shards import weight_files_at
+from pipeline.base_model import BaseModel, base_model
+from pipeline.errors import OptionError
 
 _REPOSITORIES = ("hub", "timm")
 _AT_A_TIME = 8
@@ -85,6 +87,23 @@ def identify(files: tuple[WeightFile, ...], cache: Path, max_age: float = 0.0) -
         replace(row, file=replace(row.file, model=renamed.get(row.file.model, row.file.model))) for row in unknown
     ]
     return Identified(tuple(known.values()), tuple(unknown), renamed)
+
+
+def identify_base(files: tuple[WeightFile, ...], cache: Path) -> BaseModel:
+    """Establish the content of a model that is to be subtracted from others.
+
+    Args:
+        files: The catalog rows of that one model.
+        cache: As for `identify`.
+
+    Raises:
+        OptionError: It cannot be had.
+    """
+    found = identify(files, cache)
+    if found.unidentified:
+        row = found.unidentified[0]
+        raise OptionError(f"the base {row.file.model} cannot be had: {row.error}")
+    return base_model(found.files)
 
 
 def told_apart(identified: Identified, places: Mapping[str, str], known: Sequence[WeightFile]) -> Identified:

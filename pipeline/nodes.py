@@ -6,7 +6,6 @@ brought up to date would go on with what it has, and its results would be taken 
 
 import os
 import socket
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,15 @@ from typing import Any
 
 from pipeline.code_version import code_version
 from pipeline.errors import NodeError
+from pipeline.storage import temporary
 
 ANSWER_SECONDS = 120.0
 """Longest wait for the answers of the machines that are there at the start."""
 
 _UPDATE = (
     "Bring all machines up to date, from the checkout on your own: make sync CLUSTER=ray_cluster.yaml. "
-    "Then give the same command again; what is done stays done."
+    "Then give the same command again, which is enough where the code was changed while the run went on; what is done "
+    "stays done."
 )
 
 
@@ -74,7 +75,7 @@ class NodeCheck:
             return
         ready, _ = self._ray.wait(list(self._asked), num_returns=len(self._asked), timeout=seconds)
         wrong = [line for reference in ready for line in self._problems(reference)]
-        if self._probe is not None and not self._asked:
+        if self._probe is not None and (wrong or not self._asked):  # the run ends, or all have looked
             self._probe.unlink(missing_ok=True)
             self._probe = None
         if wrong:
@@ -82,7 +83,7 @@ class NodeCheck:
 
     def _ask(self, node: dict[str, Any]) -> Any:
         if self._root is not None and self._probe is None:
-            self._probe = self._root / f".{uuid.uuid4().hex}.tmp"
+            self._probe = temporary(self._root / "probe")
             self._probe.touch()
         here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         task = self._ray.remote(answer).options(num_cpus=0, max_retries=0, scheduling_strategy=here)

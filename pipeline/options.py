@@ -1,11 +1,12 @@
 """What may be chosen: how spectra are made, and how metrics are computed from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from catalogs import unknown_name
 from catalogs.identity import config_id
+from pipeline.base_model import BaseModel
 from pipeline.errors import OptionError
 
 SPECTRA_VERSION = 4
@@ -44,6 +45,7 @@ class SpectrumOptions:
         vectors: Whether the spread of every singular vector is stored; takes several times as long.
         windows: Whether the spectra of square windows (FARMS) are stored.
         seed: Where permutations come from.
+        base: The model that is subtracted first, tensor by tensor; None for spectra of the weights themselves.
     """
 
     precision: str = "float64"
@@ -51,6 +53,7 @@ class SpectrumOptions:
     vectors: bool = False
     windows: bool = False
     seed: int = 0
+    base: BaseModel | None = None
 
     def __post_init__(self) -> None:
         _check_name("precision", self.precision, PRECISIONS)
@@ -65,11 +68,40 @@ class SpectrumOptions:
     @property
     def content(self) -> dict[str, Any]:
         """What names the spectra: options at their default say nothing, so a new one renames none."""
-        chosen = {name: value for name, value in asdict(self).items() if value != getattr(SpectrumOptions(), name)}
-        return {"precision": self.precision, **chosen}
+        return self._chosen(None if self.base is None else self.base.sha256)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The same for readers: the base by its key."""
+        return self._chosen(None if self.base is None else self.base.model)
+
+    def _chosen(self, base: str | None) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)} | {"base": base}
+        return {"precision": self.precision} | {
+            name: value for name, value in values.items() if value != getattr(PLAIN_SPECTRA, name)
+        }
 
 
 PLAIN_SPECTRA = SpectrumOptions()
+
+
+def stored_spectrum(content: Mapping[str, Any]) -> SpectrumOptions:
+    """The spectrum options of a configuration; of a base only its content and its key are known.
+
+    Args:
+        content: `Options.content`, as an options file has it.
+    """
+    return SpectrumOptions(**{**content["spectrum"], "base": stored_base(content)})
+
+
+def stored_base(content: Mapping[str, Any]) -> BaseModel | None:
+    """The base of a configuration by content and key, None where nothing was subtracted.
+
+    Args:
+        content: `Options.content`, as an options file has it.
+    """
+    sha256 = content["spectrum"].get("base")
+    return None if sha256 is None else BaseModel(content["base"], sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +176,9 @@ class Options:
 
     @property
     def content(self) -> dict[str, Any]:
-        """All options and the versions of the values, as a results folder keeps them."""
-        return {
+        """All options and the versions of the values, as a results folder keeps them; the base's key names nothing."""
+        base = self.spectrum.base
+        return ({} if base is None else {"base": base.model}) | {
             "spectrum": self.spectrum.content,
             "spectra_version": SPECTRA_VERSION,
             "metrics": asdict(self.metrics),

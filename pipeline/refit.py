@@ -14,7 +14,14 @@ from pipeline.events import new_run_id
 from pipeline.folder import ResultsFolder
 from pipeline.folder_plan import plan_in
 from pipeline.job import Job
-from pipeline.options import PLAIN_SPECTRA, SPECTRA_VERSION, MetricOptions, Options, SpectrumOptions
+from pipeline.options import (
+    PLAIN_SPECTRA,
+    SPECTRA_VERSION,
+    MetricOptions,
+    Options,
+    SpectrumOptions,
+    stored_spectrum,
+)
 from pipeline.plan import Unit
 from pipeline.run_events import run_events
 from pipeline.summary import Executor, Failure, Reporter, RunSummary
@@ -114,7 +121,7 @@ def spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:
             f"these spectra are of version {stored['spectra_version']}, and this one of setol-zoo makes version "
             f"{SPECTRA_VERSION}, whose values may differ. The same `setol run` makes them anew."
         )
-    return SpectrumOptions(**stored["spectrum"])
+    return stored_spectrum(stored)
 
 
 def _last_planned(folder: ResultsFolder) -> Mapping[str, Any]:
@@ -145,7 +152,7 @@ def _failed_for_good(folder: ResultsFolder, spectrum: SpectrumOptions, unreadabl
 
 
 def _described(options: SpectrumOptions) -> str:
-    return ", ".join(f"{name} {value}" for name, value in options.content.items())
+    return ", ".join(f"{name} {value}" for name, value in options.shown.items())
 
 
 def _run_that_makes(folder: ResultsFolder, catalog: str, missing: Sequence[Unit], options: SpectrumOptions) -> str:
@@ -156,7 +163,7 @@ def _run_that_makes(folder: ResultsFolder, catalog: str, missing: Sequence[Unit]
     named = models if len(models) <= _MOST_NAMED else ["--catalog", "CATALOG"]
     built_in = catalog in catalog_names() and set(models) <= set(load_catalog(catalog).models)
     words = ["--catalog", catalog] if built_in else named
-    for name, value in options.content.items():
+    for name, value in options.shown.items():
         if name != "seed" and value != getattr(PLAIN_SPECTRA, name):  # the seed is no option of the command
             words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     command = shlex.join(["setol", "run", *words, "--results", str(folder.root)])

@@ -33,13 +33,15 @@ class Cause(StrEnum):
     """Why a try came to nothing, where another may not."""
 
     LOST = "lost"
+    NODE = "node"
     MEMORY = "memory"
     TIME = "time"
     TRANSIENT = "transient"
 
 
-TRIES = {Cause.LOST: 3, Cause.MEMORY: 2, Cause.TIME: 2, Cause.TRANSIENT: 3}
-"""How many tries a unit has, by what became of the last one."""
+TRIES = {Cause.LOST: 3, Cause.NODE: 10, Cause.MEMORY: 2, Cause.TIME: 2, Cause.TRANSIENT: 3}
+"""How many tries a unit has, by what became of the last one. Those that went with their node count apart from others:
+spot instances are taken away whatever they work on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Work(Generic[U]):
         memory: Bytes that it needs, estimated.
         exact: Whether that is what it needs, and not a bound far above; then it is tried on the largest node there is.
         tries: Tries that came to nothing.
+        nodes_lost: Those among them that went with their node.
     """
 
     unit: U
@@ -59,6 +62,7 @@ class Work(Generic[U]):
     memory: int
     exact: bool = True
     tries: int = 0
+    nodes_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +198,20 @@ class Schedule(Generic[U]):
         Returns:
             What will be tried, None if nothing will.
         """
-        tries = work.tries + 1
+        nodes_lost = work.nodes_lost + (cause is Cause.NODE)
+        counted = nodes_lost if cause is Cause.NODE else work.tries + 1 - nodes_lost
         largest = self._capacity.memory if self._capacity else 0
-        if tries >= TRIES[cause] or (cause is Cause.MEMORY and work.memory >= largest):
+        if counted >= TRIES[cause] or (cause is Cause.MEMORY and work.memory >= largest):
             return None
         memory = work.memory
         if cause in (Cause.LOST, Cause.MEMORY):
             memory = max(memory, min(2 * memory, largest))
-        work = replace(work, tries=tries, memory=memory)
-        self._wait(work, now + (PAUSE_SECONDS * tries if cause is Cause.TRANSIENT else 0.0))
+        work = replace(work, tries=work.tries + 1, nodes_lost=nodes_lost, memory=memory)
+        self._wait(work, now + (PAUSE_SECONDS * counted if cause is Cause.TRANSIENT else 0.0))
         return work
 
     def put_back(self, works: Sequence[Work[U]], now: float) -> None:
-        """Take back units that were not tried, to start each by itself."""
+        """Take back units that were not tried, to start each by itself, from that moment on."""
         for work in works:
             self._wait(work, now)
 
@@ -257,9 +262,12 @@ class Schedule(Generic[U]):
         if self._waiting.only[lane]:
             return self._waiting.only[lane].pop()
         again = self._waiting.again
-        if not again or again[0][0] > now or (lane is Lane.CPU and _left_to_gpus(again[0][2], capacity)):
-            return None
-        return heapq.heappop(again)[2]
+        while again and again[0][0] <= now:
+            work = heapq.heappop(again)[2]
+            if lane is Lane.GPU or not _left_to_gpus(work, capacity):
+                return work
+            self._waiting.only[Lane.GPU].append(work)
+        return None
 
     def _placed(self, work: Work[U], lane: Lane, capacity: Capacity) -> Work[U] | None:
         """A unit that a lane can hold; None if it cannot, and the unit is put where it waits for one that does."""

@@ -5,6 +5,7 @@ upload, which is seen when it is complete.
 """
 
 import os
+import re
 import time
 import uuid
 from contextlib import suppress
@@ -19,6 +20,8 @@ from catalogs.reaching import PlaceError, files_below, reached, read_file
 
 STALE_SECONDS = 3600
 """Age after which a temporary file is taken for what a killed process left behind."""
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 
 _PROBE = ".setol"
 _PROBE_CONTENT = b"setol-zoo was here, to see whether what it writes is what it reads.\n"
@@ -102,13 +105,11 @@ class Store:
             return
         for folder in folders:
             (self.where / folder).mkdir(parents=True, exist_ok=True)
-        probe = self.where / f".{uuid.uuid4().hex}.tmp"
+        probe = temporary(self.where / "probe")
         probe.touch()
         probe.unlink()
-        for left_over in self.where.rglob(".*.tmp"):
-            with suppress(FileNotFoundError):  # another run has just put it in place
-                if time.time() - left_over.stat().st_mtime > STALE_SECONDS:
-                    left_over.unlink()
+        for folder in ("", *folders):
+            _clear(self.where / folder)
 
     def _info(self, name: str) -> bool:
         filesystem, root = filesystem_of(self.where)
@@ -121,12 +122,27 @@ class Store:
         stream.close()  # this completes it; not in a `with`, which would complete one that was broken off, too
 
 
+def temporary(path: Path) -> Path:
+    """A hidden name beside a file that nothing else has; once it is old, `Store.prepare` clears it."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed processes left in a folder, and nothing in the folders below it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name[0] == "." and _TEMPORARY.fullmatch(entry.name):
+                with suppress(FileNotFoundError):  # another run has just put it in place
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_SECONDS:
+                        os.unlink(entry)
+
+
 def write_bytes(content: bytes, path: Path) -> None:
     """Put a file of this machine in place whole, its content on the disk before its name.
 
     A power cut leaves no empty file.
     """
-    partial = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    partial = temporary(path)
     try:
         with partial.open("wb") as file:
             file.write(content)

@@ -15,6 +15,9 @@ _POLL_SECONDS = 0.01
 class Turns:
     """A semaphore between processes, of file locks: the system takes them back from a process that dies.
 
+    Whoever waits holds the lock of the next turn, and looks for a permit; the others wait for that lock. They try it
+    the less often the more may wait, so that all together cost about as much on a large machine as on a small one.
+
     Attributes:
         folder: A local folder for the locks, made if missing.
         name: What is shared: the cores, or one GPU.
@@ -30,10 +33,10 @@ class Turns:
         """Wait until a permit is free, and hold it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         locks = [FileLock(self.folder / f"{self.name}-{number}.lock", timeout=0) for number in range(self.permits)]
-        held = _first_free(locks)
-        while held is None:
-            time.sleep(_POLL_SECONDS)
-            held = _first_free(locks)
+        following = FileLock(self.folder / f"{self.name}-next.lock")
+        with following.acquire(poll_interval=_POLL_SECONDS * self.permits):
+            while (held := _first_free(locks)) is None:
+                time.sleep(_POLL_SECONDS)
         try:
             yield
         finally:

@@ -27,6 +27,10 @@ GRACE_SECONDS = 30.0
 """How long after the limit a process is ended that does not even let Python run."""
 
 
+PASS_ON_SECONDS = 10.0
+"""How long computing waits, at most, until whoever listens knows of it."""
+
+
 class Stage(StrEnum):
     """What a unit is at. Its limit holds for fetching and for computing, each; waiting for others has none."""
 
@@ -55,7 +59,9 @@ def time_limit(work: Work[Unit], job: Job) -> float:
     if job.time_limit is not None:
         return job.time_limit
     repeated = 1 + job.options.spectrum.permutations + job.options.metrics.bootstrap
-    return max(LEAST_SECONDS * repeated, 20 * repeated * work.seconds, (work.unit.file.size or 0) / SLOWEST_BYTES)
+    base = job.options.spectrum.base
+    fetched = (work.unit.file.size or 0) + (base.size if base else 0)
+    return max(LEAST_SECONDS * repeated, 20 * repeated * work.seconds, fetched / SLOWEST_BYTES)
 
 
 def ran_past(limit: float, stage: Stage, host: str) -> TimeLimit:
@@ -76,13 +82,20 @@ def run_watched(
     """
     told: SimpleQueue[Stage | Outcome | BaseException] = SimpleQueue()
     attempt = replace(new_attempt(unit.file, job, unit=unit.fit_id), try_number=watch.try_number, node=watch.node)
+    passed_on = threading.Event()
     start = time.monotonic()
+
+    def arm() -> None:
+        faulthandler.dump_traceback_later(watch.limit + GRACE_SECONDS, exit=True)
 
     @contextmanager
     def telling() -> Iterator[None]:
+        faulthandler.cancel_dump_traceback_later()
         told.put(Stage.WAITING)
         with turn():
+            arm()  # by this thread: it may be the last that runs
             told.put(Stage.COMPUTING)
+            passed_on.wait(PASS_ON_SECONDS)  # while Python runs
             yield
 
     def work() -> None:
@@ -93,17 +106,15 @@ def run_watched(
 
     stage = Stage.FETCHING
     thread = threading.Thread(target=work, name="unit", daemon=True)
+    arm()
     thread.start()
     try:
         while True:
             yield stage
-            limit = None if stage is Stage.WAITING else watch.limit
-            if limit is None:
-                faulthandler.cancel_dump_traceback_later()
-            else:
-                faulthandler.dump_traceback_later(limit + GRACE_SECONDS, exit=True)
+            if stage is Stage.COMPUTING:
+                passed_on.set()
             try:
-                event = told.get(timeout=limit)
+                event = told.get(timeout=None if stage is Stage.WAITING else watch.limit)
             except Empty:
                 failure = ran_past(watch.limit, stage, socket.gethostname())
                 seconds = time.monotonic() - start

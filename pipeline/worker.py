@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from checkpoints.downloads import Say
 from pipeline.attempt import finish, new_attempt, outcome_of
+from pipeline.held_base import hold_base
 from pipeline.job import Job, Outcome
 from pipeline.memory import PeakMemory
 from pipeline.metrics import layers_table
@@ -77,14 +78,14 @@ def _publish(unit: Unit, job: Job, stages: _Stages, say: Say, turn: Callable[[],
     reused = job.folder.has_spectra(unit.spectra_id)
     stages.columns["reused_spectra"] = reused
     with ExitStack() as held:
-        weights = None if reused else _fetched(unit, job, stages, say, held)
+        weights, base = (None, ()) if reused else _fetched(unit, job, stages, say, held)
         with stages.measure("wait"):
             held.enter_context(turn())
         if weights is not None:
             from pipeline.making import make_spectra  # brings torch, which stored spectra do without
 
             with stages.measure("spectra"):
-                stages.columns |= make_spectra(unit, job, weights, say)
+                stages.columns |= make_spectra(unit, job, weights, base, say)
         with stages.measure("metrics"):
             spectra = job.folder.read_spectra(unit.spectra_id)
             layers = layers_table(spectra, job.options.metrics, job.config)
@@ -92,10 +93,16 @@ def _publish(unit: Unit, job: Job, stages: _Stages, say: Say, turn: Callable[[],
     return len(layers)
 
 
-def _fetched(unit: Unit, job: Job, stages: _Stages, say: Say, held: ExitStack) -> Path:
+def _fetched(unit: Unit, job: Job, stages: _Stages, say: Say, held: ExitStack) -> tuple[Path, tuple[Path, ...]]:
+    """The file of a unit, and those of the base, which the first unit of a process fetches for all."""
     from checkpoints.borrowed import borrowed
 
+    subtracted = job.options.spectrum.base
+    base: tuple[Path, ...] = ()
+    fetched = 0
     with stages.measure("fetch"):
+        if subtracted is not None:
+            base, fetched = hold_base(subtracted, job.cache, say, keep=job.keep_weights)
         weights = held.enter_context(borrowed(unit.file, job.cache, say, keep=job.keep_weights))
-    stages.columns["bytes_fetched"] = weights.bytes_fetched
-    return weights.path
+    stages.columns["bytes_fetched"] = weights.bytes_fetched + fetched
+    return weights.path, base

@@ -293,7 +293,9 @@ def analysis_of(results: "Results", model: str) -> Analysis:
         results: With the model in it.
         model: Its key.
     """
-    key = "'" + model.replace("'", "''") + "'"
+    from analysis.literals import sql_text
+
+    key = sql_text(model)
     (summary,) = results.rows(_MODEL.format(model=key))
     layers, tensors, evals = (results.sql(query.format(model=key)) for query in (_LAYERS, _TENSORS, _EVALS))
     options = MappingProxyType(dict(results.configuration.options["metrics"]))

@@ -2,18 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from catalogs import WeightFile
     from checkpoints.live import LiveCheckpoint
     from checkpoints.parts import Facts
-    from checkpoints.tensors import Checkpoint, TensorHeader
+    from checkpoints.tensors import Checkpoint
 
 AnyModel = Union["nn.Module", Mapping[str, Any], str, Path]
 """A torch module, a state dict, a path, or a name that `setol analyze` takes."""
@@ -36,18 +35,6 @@ class OpenedModel:
     facts: "Facts"
     paths: tuple[Path, ...] = ()
     device: str | None = None
-
-
-@dataclass(slots=True)  # not frozen, because the protocol Checkpoint has plain attributes
-class _Shards:
-    """Several open weight files as one."""
-
-    headers: "tuple[TensorHeader, ...]"
-    _holder: "Mapping[str, Checkpoint]" = field(repr=False)
-
-    def read(self, name: str) -> "torch.Tensor":
-        """The tensor of that name, from the shard that holds it."""
-        return self._holder[name].read(name)
 
 
 def open_model(model: AnyModel) -> OpenedModel:
@@ -124,6 +111,7 @@ def _open_target(target: str | Path) -> OpenedModel:
 
     from catalogs.places import cache_directory
     from checkpoints.fetch import fetch
+    from checkpoints.joined import joined
     from checkpoints.libraries import architecture_facts
     from checkpoints.open import open_checkpoint
     from pipeline.identify import identify
@@ -144,6 +132,4 @@ def _open_target(target: str | Path) -> OpenedModel:
     if len(opened) == 1:
         return OpenedModel(first, opened[0], facts, tuple(paths))
     together = hashlib.sha256("".join(str(file.weights_sha256) for file in identified.files).encode()).hexdigest()
-    holder = {header.name: checkpoint for checkpoint in opened for header in checkpoint.headers}
-    headers = tuple(header for checkpoint in opened for header in checkpoint.headers)
-    return OpenedModel(replace(first, weights_sha256=together), _Shards(headers, holder), facts, tuple(paths))
+    return OpenedModel(replace(first, weights_sha256=together), joined(opened), facts, tuple(paths))

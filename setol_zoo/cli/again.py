@@ -84,17 +84,19 @@ def _asked(models: list[str], catalog: str) -> list[str]:
 def _typed(options: Mapping[str, Any]) -> _Typed:
     """The content of an options file as options of `setol run`: the preset by which it takes the fewest."""
     from catalogs.identity import config_id
-    from pipeline.options import PLAIN_SPECTRA, PRESETS, Options, SpectrumOptions, preset
+    from pipeline.options import PLAIN_SPECTRA, PRESETS, Options, SpectrumOptions, preset, stored_base
 
     metrics = {name: _different(options["metrics"], PRESETS[name]) for name in PRESETS}
     base = min(metrics, key=lambda name: (len(metrics[name].keys() - set(METRIC_OPTIONS)), len(metrics[name])))
-    spectrum = _different(options["spectrum"], PLAIN_SPECTRA)
+    known = stored_base(options)
+    spectrum = _different(options["spectrum"] | ({} if known is None else {"base": known}), PLAIN_SPECTRA)
     chosen = {name: value for name, value in metrics[base].items() if name in METRIC_OPTIONS}
-    stored = {name: value for name, value in spectrum.items() if name in SPECTRUM_OPTIONS}
+    stored = {name: value for name, value in spectrum.items() if name in (*SPECTRUM_OPTIONS, "base")}
     words: list[Any] = [] if base == "default" else ["--preset", base]
     for name, value in {**chosen, **stored}.items():
         flag = name.replace("_", "-")
-        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", value]
+        typed = known.model if name == "base" and known is not None else value
+        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", typed]
     untypable = [each for each in metrics[base].items() if each[0] not in chosen]
     untypable += [(f"{name} of spectra", value) for name, value in spectrum.items() if name not in stored]
     reached = Options(SpectrumOptions(**stored), preset(base, **chosen)).config == config_id(options)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from setol_zoo.cli.completion import complete_preset
+from setol_zoo.cli.completion import complete_model, complete_preset
 
 METRIC_OPTIONS = ("min_evals", "kernel_factor", "detail", "fingers", "bulk", "bootstrap")
 """Names by which the metric options reach a command; `preset_name` beside them."""
@@ -52,6 +52,14 @@ _SPECTRA = (
     click.option("--vectors/--no-vectors", default=None, help="Store how far singular vectors are spread."),
     click.option("--windows/--no-windows", default=None, help="Store the spectra of square windows (FARMS)."),
 )
+
+
+base_option = click.option(
+    "--base",
+    help="Subtract this model from the others first, tensor by tensor.",
+    shell_complete=complete_model,
+)
+"""Of the commands that make or take spectra of differences in a results folder."""
 
 
 def metric_options(command: Callable[..., Any]) -> Callable[..., Any]:

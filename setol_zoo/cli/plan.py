@@ -73,13 +73,14 @@ def print_plan(
 ) -> None:
     """Print the plan of a request, with estimates, and a forecast: by default for workers on this machine."""
     from catalogs.plain import plain_text
+    from pipeline.cores import usable_cores
     from pipeline.forecast import Workers, forecast
     from setol_zoo.cli.plan_lines import remarks, totals
     from setol_zoo.cli.tables import console, print_json, print_narrowed
 
     rows = planned_files(request)
     work = work_of(rows)
-    crew = Workers(workers or _cores(), network or ASSUMED_NETWORK, node_memory or _memory(), price)
+    crew = Workers(workers or usable_cores(), network or ASSUMED_NETWORK, node_memory or _memory(), price)
     found = forecast([each for _, each in work], crew)
     too_large = [work[place][0] for place in found.too_large]
     problems = [f"{row.name}: {row.note}" for row in rows if row.refused]
@@ -98,10 +99,6 @@ def print_plan(
         next_command("run", *context.params["models"], *words, "--results", shown_path(request.folder.root))
     if problems:
         raise SystemExit(SOME_FAILED)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> int:

@@ -1,6 +1,6 @@
 """The weight files of a plan: what a run would do with each, and what that costs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ class PlannedFile:
         file: The file.
         bytes: Its size, None where nobody knows.
         to_do: `compute`, `refit` (its spectra are there, so only metrics are computed), `nothing` (there already),
-            `failed before` (--retry-failed tries again), or `fails` (it cannot be had or read).
+            `failed before` (--retry-failed tries again), `fails` (it cannot be had or read), or `subtract` (it is of
+            the base, which is fetched once).
         fetch: Whether a run would fetch it: it is not on this machine, and its spectra are not there already.
         pickle: Whether it had to be opened, not only its header read.
         like: Short name of the model of the same architecture and size whose header was read in the place of its own.
@@ -100,18 +101,41 @@ def planned_files(request: "RunRequest") -> list[PlannedFile]:
             rows.append(
                 PlannedFile(file.model, file.name, file.file, file.size, "refit", estimate=found, cost=cost_of(found))
             )
+    if any(row.to_do == "compute" for row in rows):
+        rows += _base_files(request, {(row.model, row.file) for row in rows if row.fetch})
     for row in unidentified:
         file = row.file
         rows.append(PlannedFile(file.model, file.name, file.file, None, "fails", note=str(row.error)))
     return rows
 
 
+def _base_files(request: "RunRequest", fetched: Collection[tuple[str, str]]) -> list[PlannedFile]:
+    """The files of the model that is subtracted from those to be computed; some are fetched already as such."""
+    from checkpoints.remote_header import local_copy
+
+    base = request.options.spectrum.base
+    return [
+        PlannedFile(
+            file.model,
+            file.name,
+            file.file,
+            file.size,
+            "subtract",
+            fetch=(file.model, file.file) not in fetched and local_copy(file, request.cache) is None,
+        )
+        for file in (base.files if base else ())
+    ]
+
+
 def work_of(rows: Sequence[PlannedFile]) -> "list[tuple[PlannedFile, Work]]":
-    """What a forecast asks about the files with something to do."""
+    """What a forecast asks about the files with something to do; the first to be computed waits for the base too."""
+    from dataclasses import replace
+
     from pipeline.estimate import STORED_BYTES_PER_FILE
     from pipeline.forecast import Work
 
-    return [
+    base = sum(row.bytes or 0 for row in rows if row.to_do == "subtract" and row.fetch)
+    found = [
         (
             row,
             Work(
@@ -124,3 +148,8 @@ def work_of(rows: Sequence[PlannedFile]) -> "list[tuple[PlannedFile, Work]]":
         for row in rows
         if row.cost is not None
     ]
+    for place, (row, work) in enumerate(found):
+        if base and row.to_do == "compute":
+            found[place] = (row, replace(work, fetched=work.fetched + base))
+            break
+    return found

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from catalogs.amounts import size_in_words, time_in_words
+from catalogs.amounts import operations_in_words, size_in_words, time_in_words
 from setol_zoo.cli.plan_files import PlannedFile
-from setol_zoo.cli.quantities import operations_in_words
 
 if TYPE_CHECKING:
     from pipeline.forecast import Forecast, Workers
@@ -45,10 +44,13 @@ def totals(rows: Sequence[PlannedFile], found: "Forecast", workers: "Workers", a
     from catalogs import counted
 
     compute = [row for row in rows if row.to_do == "compute"]
-    told = f"{counted(len(rows), 'weight file')}: {len(compute)} to do ({_size(compute)}"
+    base = [row for row in rows if row.to_do == "subtract"]
+    told = f"{counted(len(rows) - len(base), 'weight file')}: {len(compute)} to do ({_size(compute)}"
     if remote := [row for row in compute if row.fetch]:
         told += f", {_size(remote)} of it to fetch"
     told += ")"
+    if base:
+        told += f", minus a base of {_size(base)}{' to fetch once' if any(row.fetch for row in base) else ''}"
     if n_refit := sum(row.to_do == "refit" for row in rows):
         told += f", {n_refit} to refit from spectra that are there"
     if n_fail := sum(row.to_do == "fails" for row in rows):

@@ -1,17 +1,19 @@
 """Quantities as people write them: 64GB of memory, 10Gbit/s of network."""
 
 import re
+from math import inf
 from typing import Any
 
 import click
 
 _PREFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-_BYTES = re.compile(r"(?P<number>\d+(\.\d+)?) *(?P<prefix>([kmgt]i?)?)b?", re.IGNORECASE)
-_RATE = re.compile(r"(?P<number>\d+(\.\d+)?) *(?P<prefix>([kmgt]i?)?)(?P<unit>bit|bps|b)(/s)?", re.IGNORECASE)
+_NUMBER = r"(?P<number>(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?)"
+_BYTES = re.compile(_NUMBER + r" *(?P<prefix>([kmgt]i?)?)b?", re.IGNORECASE)
+_RATE = re.compile(_NUMBER + r" *(?P<prefix>([kmgt]i?)?)(?P<unit>bit|bps|b)(/s)?", re.IGNORECASE)
 
 
 class ByteCount(click.ParamType):
-    """Bytes: `64GB`, `1.5 GiB`, `800m`; G is 10^9, Gi is 2^30."""
+    """Bytes: `64GB`, `1.5 GiB`, `800m`, `64e9`; G is 10^9, Gi is 2^30."""
 
     name = "bytes"
 
@@ -20,10 +22,10 @@ class ByteCount(click.ParamType):
         if isinstance(value, int):
             return value
         found = _BYTES.fullmatch(str(value).strip())
-        number = round(float(found["number"]) * _PREFIXES[found["prefix"].lower()]) if found else 0
-        if number < 1:
+        number = float(found["number"]) * _PREFIXES[found["prefix"].lower()] if found else 0.0
+        if not 1 <= number < inf:
             self.fail(f"{value!r} is no amount of memory: need one such as 64GB or 60GiB.", param, ctx)
-        return number
+        return round(number)
 
 
 class ByteRate(click.ParamType):
@@ -37,18 +39,6 @@ class ByteRate(click.ParamType):
             return value
         found = _RATE.fullmatch(str(value).strip())
         rate = float(found["number"]) * _PREFIXES[found["prefix"].lower()] if found else 0.0
-        if found is None or rate <= 0 or found["unit"] == "b":
+        if found is None or not 0 < rate < inf or found["unit"] == "b":
             self.fail(f"{value!r} is no rate of a network: need one such as 10Gbit/s or 1.25GB/s.", param, ctx)
         return rate if found["unit"] == "B" else rate / 8
-
-
-def operations_in_words(count: float) -> str:
-    """Operations with three digits: `12.1 TFLOP`."""
-    for unit, size in (("EFLOP", 1e18), ("PFLOP", 1e15), ("TFLOP", 1e12)):
-        if count >= 0.9995 * size:
-            return f"{_three_digits(count / size)} {unit}"
-    return f"{_three_digits(count / 1e9)} GFLOP"
-
-
-def _three_digits(number: float) -> str:
-    return f"{number:.0f}" if number >= 99.95 else f"{number:.1f}" if number >= 9.995 else f"{number:.2f}"

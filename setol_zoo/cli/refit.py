@@ -17,7 +17,15 @@ from setol_zoo.cli.common import (
     results_option,
     shown_path,
 )
-from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
+from setol_zoo.cli.options import (
+    METRIC_OPTIONS,
+    SPECTRUM_OPTIONS,
+    base_option,
+    chosen,
+    metric_options,
+    spectrum_options,
+)
+from setol_zoo.cli.request import base_named
 
 if TYPE_CHECKING:
     from catalogs.places import Where
@@ -31,10 +39,13 @@ MOST_NAMED = 5
 @results_option
 @metric_options
 @spectrum_options
+@base_option
 @click.option("--cpus", type=click.IntRange(min=1), help="Cores to use; by default all.")
 @json_option
 @reports_user_errors
-def command(results: "Where", preset_name: str, cpus: int | None, as_json: bool, **options: Any) -> None:
+def command(
+    results: "Where", preset_name: str, base: str | None, cpus: int | None, as_json: bool, **options: Any
+) -> None:
     """Compute metrics of all spectra in a results folder, with other options than before.
 
     Needs neither weights nor network. Each choice of options is a configuration of its own beside the earlier ones;
@@ -45,6 +56,7 @@ def command(results: "Where", preset_name: str, cpus: int | None, as_json: bool,
     """
     from analysis.results import open_results
     from catalogs import counted
+    from catalogs.places import cache_directory
     from catalogs.plain import plain_text
     from pipeline.folder import ResultsFolder
     from pipeline.options import SpectrumOptions, preset
@@ -56,6 +68,8 @@ def command(results: "Where", preset_name: str, cpus: int | None, as_json: bool,
 
     metrics = preset(preset_name, **chosen(options, METRIC_OPTIONS))
     asked = chosen(options, SPECTRUM_OPTIONS)
+    if base is not None:
+        asked["base"] = base_named(base, cache_directory())
     request = RefitRequest(ResultsFolder(results), metrics, SpectrumOptions(**asked) if asked else None)
     with ProgressReporter(console(stderr=True)) as reporter:
         summary = refit(request, partial(run_in_processes, cpus=cpus or os.cpu_count() or 1), reporter)

@@ -2,16 +2,26 @@
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from setol_zoo.cli.common import reports_user_errors, results_or_out_option
 from setol_zoo.cli.completion import complete_catalog, complete_model
-from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options
+from setol_zoo.cli.options import (
+    METRIC_OPTIONS,
+    SPECTRUM_OPTIONS,
+    base_option,
+    chosen,
+    metric_options,
+    spectrum_options,
+)
 
 if TYPE_CHECKING:
+    from catalogs import Catalog
     from catalogs.places import Where
+    from pipeline.base_model import BaseModel
     from pipeline.drive import RunRequest
 
 _OPTIONS = (
@@ -26,6 +36,7 @@ _OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N models."),
     metric_options,
     spectrum_options,
+    base_option,
     click.option("--shard", "share", metavar="I/N", help="Only the I-th of N shares of the work, from 1/N to N/N."),
     click.option("--retry-failed", is_flag=True, help="Try again what failed for good (a bad file, a wrong hash)."),
 )
@@ -41,7 +52,7 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapper(**options: Any) -> None:
         metrics, spectrum = chosen(options, METRIC_OPTIONS), chosen(options, SPECTRUM_OPTIONS)
-        names = ("models", "catalog_name", "results", "limit", "preset_name", "share", "retry_failed")
+        names = ("models", "catalog_name", "results", "limit", "preset_name", "base", "share", "retry_failed")
         selected = {name: options.pop(name) for name in names}
         command(request=_request(**selected, metrics=metrics, spectrum=spectrum), **options)
 
@@ -50,12 +61,32 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
+def base_named(base: str, cache: Path, catalog: "Catalog | None" = None) -> "BaseModel":
+    """The model that is to be subtracted, by what was typed for it.
+
+    Args:
+        base: A name of the catalog, or what `setol analyze` takes.
+        cache: Cache directory.
+        catalog: The catalog that was named; all of it.
+
+    Raises:
+        CatalogError: No model has that name.
+        OptionError: It cannot be had.
+    """
+    from pipeline.identify import identify_base
+    from setol_zoo.targets import catalog_of_targets
+
+    own = tuple(file for file in catalog.files if base in (file.model, file.name)) if catalog else ()
+    return identify_base(own or catalog_of_targets([base]).files, cache)
+
+
 def _request(
     models: tuple[str, ...],
     catalog_name: str | None,
     results: "Where",
     limit: int | None,
     preset_name: str,
+    base: str | None,
     share: str | None,
     retry_failed: bool,
     metrics: dict[str, Any],
@@ -78,11 +109,13 @@ def _request(
         catalog = catalog.select(models)
     if limit:
         catalog = catalog.limit(limit)
-    options = options_of(preset_name, **metrics, **spectrum)
+    cache = cache_directory()
+    subtracted = None if base is None else base_named(base, cache, load_catalog(catalog_name) if catalog_name else None)
+    options = options_of(preset_name, **metrics, **spectrum, base=subtracted)
     return RunRequest(
         catalog,
         ResultsFolder(results),
-        cache_directory(),
+        cache,
         options,
         retry_failed=retry_failed,
         share=parse_share(share) if share is not None else None,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.literals import sql_text
 from catalogs import counted
 from catalogs.amounts import size_in_words, time_in_words
 
@@ -15,10 +16,10 @@ SLOWEST = 5
 """Weight files that are named as those which took longest."""
 
 _LAST = "FROM runs ORDER BY started DESC LIMIT 1"
-_NAMED = "FROM runs WHERE run = '{run}'"
+_NAMED = "FROM runs WHERE run = {run}"
 _SLOWEST = """
 SELECT coalesce(name, model) AS name, max(seconds) AS seconds FROM attempts
-WHERE run = '{run}' AND seconds > 0 GROUP BY ALL ORDER BY seconds DESC, name LIMIT {count}
+WHERE run = {run} AND seconds > 0 GROUP BY ALL ORDER BY seconds DESC, name LIMIT {count}
 """
 _FAILURES = "SELECT model, file, error_type, error, transient FROM failures ORDER BY model, file"
 _HIDDEN = "…"
@@ -48,7 +49,7 @@ def run_record(opened: "Results", run: str | None) -> dict[str, Any] | None:
         opened: The results that it wrote to.
         run: Its name.
     """
-    found = opened.rows(_NAMED.format(run=run)) if run else []
+    found = opened.rows(_NAMED.format(run=sql_text(run))) if run else []
     return found[0] if found else None
 
 
@@ -74,7 +75,7 @@ def record_lines(opened: "Results", price: float | None = None) -> list[str]:
         return []
     row = found[0]
     earlier = opened.rows("SELECT count(*) AS n FROM runs")[0]["n"] - 1
-    slowest = opened.rows(_SLOWEST.format(run=row["run"], count=SLOWEST))
+    slowest = opened.rows(_SLOWEST.format(run=sql_text(row["run"]), count=SLOWEST))
     tries = row["n_tries"]
     told = {
         "last run": f"{row['started'][:16].replace('T', ' ')} UTC, {time_in_words(row['seconds'])}, setol-zoo "

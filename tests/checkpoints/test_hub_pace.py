@@ -62,6 +62,34 @@ def test_a_refusal_holds_all_requests_of_its_kind_and_no_others():
     assert clock.now == 1007
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_who_waits_for_a_window_or_a_refusal_keeps_no_request_of_another_kind(refused):
+    clock, waiting, go_on = Clock(), threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            waiting.set()
+            assert go_on.wait(30)
+        clock.sleep(seconds)
+
+    pace = Pace(40, {"api": 4, "resolvers": 3000}, clock, sleep)
+    for _ in range(3):
+        pace.wait("api")
+    if refused:
+        clock.now += WINDOW
+        pace.told("api", 429, {"Retry-After": "60"})
+    begun = clock.now
+    thread = threading.Thread(target=pace.wait, args=["api"])
+    thread.start()
+    assert waiting.wait(30)
+    for _ in range(10):
+        pace.wait("resolvers")
+    assert clock.now <= begun + 10 / 40 + 1e-6
+    go_on.set()
+    thread.join(30)
+    assert clock.now >= begun + (60 if refused else WINDOW - 1)
+
+
 def test_a_refusal_while_others_sleep_holds_them_too():
     clock = Clock()
     pace = Pace(1.0, {"api": 100}, clock, lambda seconds: (clock.sleep(seconds), refuse(pace))[0])

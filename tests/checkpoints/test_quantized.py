@@ -1,5 +1,6 @@
 """8-bit floats and quantized weights: spectra of the values that the codes stand for, or a reason."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -159,9 +160,32 @@ def test_no_room_for_the_file_is_an_error_and_no_signal(monkeypatch):
     def full(descriptor, start, size):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dequantizing.os, "posix_fallocate", full)
+    monkeypatch.setattr(dequantizing.os, "posix_fallocate", full, raising=False)
     with pytest.raises(OSError, match="No space left"):
         dequantize(codes_of((300, 200), torch.int8), scale_tensor(1), Scaled("w", (300, 200), "s", (300, 200)))
+
+
+@pytest.mark.parametrize("size", [2**12, 2**22 + 8, 2**23])
+def test_without_posix_fallocate_the_room_is_written(size, tmp_path, monkeypatch):
+    monkeypatch.delattr(dequantizing.os, "posix_fallocate", raising=False)  # as on macOS
+    with (tmp_path / "room").open("w+b") as file:
+        dequantizing._reserve(file, size)
+        found = os.fstat(file.fileno())
+    assert found.st_size == size
+    assert found.st_blocks * 512 >= size  # no hole
+    monkeypatch.setattr(dequantizing, "IN_MEMORY_BYTES", 2**12)
+    codes, scales = codes_of((300, 200), torch.int8), scale_tensor(1)
+    weight = dequantize(codes, scales, Scaled("w", (300, 200), "s", (300, 200)))
+    assert torch.equal(weight, codes.double() * float(scales))
+
+
+def test_the_exponents_of_blocks_are_those_of_the_specification():
+    exponents = torch.arange(256, dtype=torch.uint8)[:, None]
+    codes = torch.full((256, 1, 16), 0x22, dtype=torch.uint8)  # every entry is 1
+    weight = dequantize(codes, exponents, Scaled("w", (256, 32), "s", (1, 32), four_bits=True))
+    assert torch.equal(weight[:255, 0], torch.ldexp(torch.ones(255, dtype=torch.float64), torch.arange(255) - 127))
+    assert weight[255].isnan().all()
+    assert torch.equal(weight[:, 0].isnan(), exponents.view(torch.float8_e8m0fnu).double()[:, 0].isnan())
 
 
 def test_mxfp4_is_what_transformers_makes_of_it(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from analysis import open_results
 from catalogs import load_catalog
 from catalogs.paths import catalog_of_paths
+from pipeline.base_model import BaseModel
 from pipeline.options import MetricOptions, Options, SpectrumOptions, preset
 from setol_zoo.cli.again import command_again, command_once_mended, what_cannot_be_typed
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS
@@ -22,6 +23,7 @@ CHANGED = {
     **{"kernels": "slices", "kernel_factor": 1.0, "factor_by_taps": True, "least_eigenvalue": 1e-3, "min_evals": 9},
     **{"small_sample": True, "fingers": "clip", "bulk": "quantile", "tracy_widom_level": 0.9, "detail": "full"},
     **{"bootstrap": 7, "seed": 3, "precision": "float32", "permutations": 2, "vectors": True, "windows": True},
+    "base": BaseModel("path:start.safetensors", "5" * 64),
 }
 """A value of every option that is not its default."""
 
@@ -109,7 +111,7 @@ def test_every_option_of_the_dataclasses_is_typed_or_told(tmp_path):
         folder.describe([weight_file("m", sha("a"))])
         opened = open_results(tmp_path / field.name)
         words, why = command_again(opened, Path("r")), what_cannot_be_typed(opened)
-        if field.name in (*METRIC_OPTIONS, *SPECTRUM_OPTIONS):
+        if field.name in (*METRIC_OPTIONS, *SPECTRUM_OPTIONS, "base"):
             assert f"--{field.name.replace('_', '-')}" in words
             assert why is None
         else:

@@ -8,13 +8,14 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
-from pipeline import cluster
+from pipeline import cluster, dispatch
 from pipeline.drive import RunRequest, drive
 from pipeline.estimate import UnitCost
 from pipeline.folder import ResultsFolder
@@ -40,21 +41,26 @@ def misbehave(path: Path) -> None:
 
 def run_units(works: Any, job: Job, beside_gpus: bool) -> Iterator[Any]:
     """The task, in a worker in which some models misbehave."""
-    from pipeline import making, watched
-    from tests.pipeline import faulty_ray
+    from pipeline import watched
 
+    assert job.code is None, "Ray of this machine alone has the driver's code"
     watched.GRACE_SECONDS = 2.0
-    real = making.open_checkpoint
+    real = watched.run_unit
 
-    def opened(path: Path) -> Any:
-        faulty_ray.misbehave(path)
-        return real(path)
+    def run_unit(unit: Unit, job: Job, turn: Any, **told: Any) -> Outcome:
+        @contextmanager
+        def misbehaving() -> Iterator[None]:
+            with turn():
+                misbehave(Path(unit.file.file))  # before torch is loaded, which takes longer than all else here
+                yield
 
-    making.open_checkpoint = opened
+        return real(unit, job, misbehaving, **told)
+
+    watched.run_unit = run_unit
     try:
         yield from real_task(works, job, beside_gpus)
     finally:
-        making.open_checkpoint = real
+        watched.run_unit = real
 
 
 def cost(file: WeightFile, cache: Path) -> UnitCost:
@@ -63,7 +69,7 @@ def cost(file: WeightFile, cache: Path) -> UnitCost:
     return replace(found, memory=2**50) if file.name == "huge" else found
 
 
-real_task, real_cost = cluster.run_units, cluster.unit_cost
+real_task, real_cost = cluster.run_units, dispatch.unit_cost
 
 
 def execute(units: tuple[Unit, ...], job: Job) -> Iterator[Outcome]:
@@ -72,7 +78,7 @@ def execute(units: tuple[Unit, ...], job: Job) -> Iterator[Outcome]:
 
 
 if __name__ == "__main__":
-    cluster.run_units, cluster.unit_cost = run_units, cost
+    cluster.run_units, dispatch.unit_cost = run_units, cost
     models = catalog_of_paths(sorted(map(str, Path(sys.argv[1]).glob("*.safetensors"))))
     folder = ResultsFolder(Path(sys.argv[2]))
     summary = drive(RunRequest(models, folder, folder.root, Options(), device="cpu"), execute, Silent())

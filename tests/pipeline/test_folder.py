@@ -3,6 +3,7 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from pipeline.errors import FolderError
 from pipeline.folder import ResultsFolder
 from pipeline.parquet import parquet_of
 from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
-from pipeline.storage import STALE_SECONDS, write_bytes
+from pipeline.storage import STALE_SECONDS, temporary, write_bytes
 
 
 def attempt(unit: str, outcome: str, started: str, *, transient: bool | None = None) -> AttemptRow:
@@ -88,13 +89,20 @@ def test_a_folder_without_permission(tmp_path):
 
 
 def test_left_overs_are_cleared_once_they_are_old(folder):
-    old, new = folder.root / "layers" / "v1" / ".a.parquet.1.tmp", folder.root / ".b.2.tmp"
-    old.touch()
-    new.touch()
-    os.utime(old, (time.time() - 2 * STALE_SECONDS,) * 2)
+    place, chance = folder.root / "layers" / "v1", "0123456789abcdef" * 2
+    old = [place / f".a.parquet.{chance}.tmp", temporary(place / "b.parquet"), folder.root / f".probe.{chance}.tmp"]
+    new = temporary(place / "a.parquet")
+    (place / "mine").mkdir()
+    others = [place / ".a.parquet.1.tmp", place / "mine" / old[0].name, folder.root / ".notes.tmp", place / f".{chance}"]
+    others += [place / f"a.parquet.{chance}.tmp", folder.root.parent / old[0].name]
+    for path in (*old, new, *others):
+        path.touch()
+        if path != new:
+            os.utime(path, (time.time() - 2 * STALE_SECONDS,) * 2)
     folder.prepare()
-    assert not old.exists()
+    assert not [path for path in old if path.exists()]
     assert new.exists()  # another run may be writing it
+    assert all(path.exists() for path in others)  # of somebody else
 
 
 def test_unfinished_files_do_not_count(folder):
@@ -162,3 +170,30 @@ def test_several_threads_may_merge_at_once(folder):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(20)))
     assert sorted(journal(folder)) == sorted((f"m{number}", number) for number in range(20))
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "it has 0 bytes"),
+        (b"PAR1" + bytes(20), "its end is not that of a Parquet file"),
+        (bytes(20) + b"PAR1", "its beginning is not that of a Parquet file"),
+        (b"PAR1" + (99).to_bytes(4, "little") + b"PAR1", "it is shorter than what stands at its end"),
+        (b"PAR1" + bytes(4) + b"PAR1", None),
+    ],
+)
+@pytest.mark.parametrize("stage", ["attempts", "spectra/v1", "layers/v1"])
+def test_damage_is_told_by_the_ends_of_a_file(folder, stage, content, error):
+    folder.record(attempt("a", "done", "1"))
+    path = folder.root / stage / "b.parquet"
+    path.write_bytes(content)
+    assert [(each.path, each.error) for each in folder.damaged()] == ([(path, error)] if error else [])
+
+
+def test_a_file_of_the_log_is_small_and_says_all(folder):
+    row = replace(attempt("a", "failed", "1", transient=False), error="no such tensor", seconds=1.5, try_number=2)
+    folder.record(row)
+    (path,) = (folder.root / "attempts").iterdir()
+    assert path.stat().st_size < 5000
+    assert pq.read_table(path).equals(table_of([row], ATTEMPTS_SCHEMA))
+    assert folder.failures()[0] == {name: getattr(row, name) for name in row.__slots__}

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.nodes as nodes
 from pipeline.code_version import code_version
 from pipeline.errors import NodeError
-from pipeline.nodes import answer, cannot_join, join_environment, require_code
+from pipeline.nodes import NodeCheck, answer, cannot_join, join_environment, require_code
 
 OTHER = "0" * 12
 
@@ -53,6 +54,49 @@ def test_the_machine_s_token_is_used_where_there_is_one(has_token, tmp_path, mon
     join_environment()
     assert os.environ.get("RAY_AUTH_MODE") == ("token" if has_token else None)
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+
+
+class SlowCluster:
+    """What `NodeCheck` uses of Ray, with two machines: the first answers, the second is still silent."""
+
+    class exceptions:
+        RayTaskError = RayError = RuntimeError
+
+    def __init__(self) -> None:
+        self.util = self.scheduling_strategies = self
+        self.answers: list[nodes.Answer] = []
+
+    def nodes(self):
+        named = ("one", "two")
+        return [{"Alive": True, "NodeID": each, "NodeManagerHostname": each, "NodeManagerAddress": ""} for each in named]
+
+    def NodeAffinitySchedulingStrategy(self, node, soft):
+        return node
+
+    def remote(self, *arguments):
+        """Of a function, and of the task made of it, which runs at once."""
+        if callable(arguments[0]):
+            return self
+        self.answers.append(answer(*arguments))
+        return len(self.answers) - 1
+
+    def options(self, **_):
+        return self
+
+    def wait(self, references, **_):
+        return references[:1], references[1:]
+
+    def get(self, reference):
+        return self.answers[reference]
+
+
+def test_no_probe_stays_where_a_machine_is_refused_before_others_have_answered(tmp_path, monkeypatch):
+    check = NodeCheck(SlowCluster(), tmp_path)
+    told = iter([OTHER, code_version(), code_version()])  # of each machine, and of the driver when it compares
+    monkeypatch.setattr(nodes, "code_version", lambda: next(told, code_version()))
+    with pytest.raises(NodeError, match=rf"one \(\) has the code {OTHER}, the driver {code_version()}"):
+        check.check()
+    assert list(tmp_path.iterdir()) == []
 
 
 ASK = """

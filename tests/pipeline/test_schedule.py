@@ -152,6 +152,61 @@ def test_what_the_network_spoiled_rests():
     assert units(schedule.take(PLENTY, PAUSE_SECONDS + 1.0)) == [[0]]
 
 
+def test_the_rest_grows_with_every_try():
+    schedule = Schedule(works(5.0))
+    (task,) = schedule.take(PLENTY, 0.0)
+    first = schedule.again(task.works[0], Cause.TRANSIENT, 1.0)
+    assert first is not None
+    (task,) = schedule.take(PLENTY, 1.0 + PAUSE_SECONDS)
+    schedule.again(task.works[0], Cause.TRANSIENT, 20.0)
+    assert schedule.pause(20.0) == 2 * PAUSE_SECONDS
+    assert schedule.take(PLENTY, 20.0 + 2 * PAUSE_SECONDS - 0.1) == []
+    assert units(schedule.take(PLENTY, 20.0 + 2 * PAUSE_SECONDS)) == [[0]]
+
+
+def test_what_goes_to_a_gpu_keeps_no_cpu_from_other_tries():
+    both = Capacity(Slots(4, 64 * GIB), Slots(1, 64 * GIB))
+    long = window(1) + 1
+    schedule = Schedule(works(*[LONGEST_ON_CPU + 1] * long, 1.0, 1.0, 1.0))
+    tasks = schedule.take(both, 0.0)
+    on_gpu = [task for task in tasks if task.lane is Lane.GPU]
+    short = [task for task in tasks if task.lane is Lane.CPU]
+    assert len(on_gpu) == window(1)
+    schedule.ended(on_gpu[0])
+    lost = schedule.again(on_gpu[0].works[0], Cause.LOST, 0.0)
+    assert lost is not None
+    (last,) = schedule.take(both, 0.0)  # it comes first among those of its lane, which is full again
+    assert last.works == (lost,)
+    schedule.ended(last)
+    schedule.put_back(last.works, 1.0)
+    (refill,) = schedule.take(both, 0.5)
+    assert refill.lane is Lane.GPU
+    for task in short:
+        schedule.ended(task)
+        for work in task.works:
+            schedule.again(work, Cause.LOST, 2.0)
+    again = schedule.take(both, 3.0)
+    assert sorted(units(again)) == [[long], [long + 1], [long + 2]]
+    assert {task.lane for task in again} == {Lane.CPU}
+    schedule.ended(refill)
+    (at_last,) = schedule.take(both, 4.0)
+    assert (at_last.lane, at_last.works) == (Lane.GPU, (lost,))
+
+
+def test_a_unit_whose_nodes_are_taken_away_is_not_charged_like_one_that_crashes():
+    schedule = Schedule(works(5.0, memory=10 * GIB))
+    ((work,),) = (task.works for task in schedule.take(PLENTY, 0.0))
+    for _ in range(TRIES[Cause.NODE] - 1):
+        again = schedule.again(work, Cause.NODE, 1.0)
+        assert again is not None
+        work = again
+    assert (work.memory, work.tries) == (10 * GIB, TRIES[Cause.NODE] - 1)
+    assert schedule.again(work, Cause.NODE, 1.0) is None
+    crashed = schedule.again(work, Cause.LOST, 1.0)  # its first crash
+    assert crashed is not None
+    assert (crashed.memory, crashed.tries) == (20 * GIB, TRIES[Cause.NODE])
+
+
 def test_units_of_a_lost_bundle_are_started_singly_and_not_charged():
     schedule = Schedule(works(*[0.1] * 1000))
     (task, *_) = schedule.take(PLENTY, 0.0)
@@ -245,7 +300,8 @@ def test_every_unit_ends_once_within_its_tries(drawn, fates, capacities):
             schedule.ended(task)
         cluster.now += 5.0
     assert cluster.ended == dict.fromkeys(range(len(drawn)), 1)
-    assert all(tries <= max(TRIES.values()) for tries in cluster.tries.values())
+    most = TRIES[Cause.NODE] + max(tries for cause, tries in TRIES.items() if cause is not Cause.NODE) - 1
+    assert all(tries <= most for tries in cluster.tries.values())
     assert not cluster.running
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogs.paths import catalog_of_paths
-from pipeline import making
+from pipeline import making, turns
 from pipeline.drive import RunRequest, drive, prepare
 from pipeline.folder import ResultsFolder
 from pipeline.job import Job, Outcome
@@ -49,6 +49,37 @@ def test_no_more_than_the_permits_hold_a_turn_and_all_are_used(tmp_path):
     for thread in threads:
         thread.join(30)
     assert (now, most) == (0, 2)
+
+
+def test_of_those_who_wait_one_looks_for_a_permit(tmp_path, monkeypatch):
+    """Each look is at every permit: were all to look, waiting would take a fifth of each of 64 cores."""
+    looking: list[threading.Thread] = []
+    found = turns._first_free
+
+    def look(locks):
+        looking.append(threading.current_thread())
+        return found(locks)
+
+    some = Turns(tmp_path, "cpu", 8)
+    done = threading.Semaphore(0)
+
+    def wait() -> None:
+        with some.turn():
+            done.release()
+
+    with ExitStack() as all_permits:
+        for _ in range(8):
+            all_permits.enter_context(some.turn())
+        monkeypatch.setattr(turns, "_first_free", look)
+        threads = [threading.Thread(target=wait) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        assert len(looking) > 5
+        assert len(set(looking)) == 1
+    assert all(done.acquire(timeout=30) for _ in threads)
+    for thread in threads:
+        thread.join(30)
 
 
 def test_a_killed_process_gives_its_turn_back(tmp_path):
@@ -92,6 +123,25 @@ def test_what_a_unit_is_at_is_told_and_its_outcome(planned):
     assert outcome.done
     assert outcome.attempt is not None
     assert (outcome.attempt.try_number, outcome.attempt.node) == (2, "n1")
+
+
+def test_computing_waits_until_it_is_known(planned, monkeypatch):
+    """Code that keeps Python from running would keep it from being told, too."""
+    (unit, *_), job = planned
+    heard: list[object] = []
+    at_first = []
+    real = making.open_checkpoint
+
+    def opened(path: Path) -> object:
+        at_first.extend(heard)
+        return real(path)
+
+    monkeypatch.setattr(making, "open_checkpoint", opened)
+    for told in run_watched(unit, job, nullcontext, Watch(60.0)):
+        time.sleep(0.3)
+        heard.append(told)
+    assert heard[-1].done
+    assert at_first == [Stage.FETCHING, Stage.WAITING, Stage.COMPUTING]
 
 
 def test_a_unit_that_hangs_is_stopped_and_told(planned, monkeypatch):

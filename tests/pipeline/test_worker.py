@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,8 +17,9 @@ from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
 from checkpoints import borrowed
 from pipeline import making
+from pipeline.code_version import code_version
 from pipeline.drive import RunRequest, prepare
-from pipeline.folder import ResultsFolder
+from pipeline.folder import DamagedResult, ResultsFolder
 from pipeline.job import Job
 from pipeline.options import MetricOptions, Options
 from pipeline.plan import make_plan
@@ -85,7 +87,7 @@ def flip_a_bit(path: Path) -> None:
 DAMAGE = [(stage, damage) for stage in ("spectra", "layers") for damage in (cut, empty, zero_the_end)]
 
 
-@pytest.mark.parametrize(("stage", "damage"), [*DAMAGE, ("spectra", flip_a_bit)])
+@pytest.mark.parametrize(("stage", "damage"), DAMAGE)
 def test_the_same_command_heals_a_damaged_file(checkpoint, tmp_path, stage, damage):
     results = tmp_path / "r"
     command = [sys.executable, "-m", "setol_zoo.cli", "run", str(checkpoint), "--executor", "serial", "--device", "cpu"]
@@ -106,6 +108,22 @@ def test_the_same_command_heals_a_damaged_file(checkpoint, tmp_path, stage, dama
     assert names(results) == before
     again = run_here(catalog_of_paths([str(checkpoint)]), results)
     assert (again.computed, again.reused) == (0, 1)
+
+
+def test_spectra_with_a_flipped_bit_are_made_anew_before_they_are_used(checkpoint, tmp_path):
+    catalog = catalog_of_paths([str(checkpoint)])
+    run_here(catalog, tmp_path / "r")
+    (path,) = (tmp_path / "r" / "spectra" / "v1").iterdir()
+    whole = path.read_bytes()
+    flip_a_bit(path)
+    assert run_here(catalog, tmp_path / "r").reused == 1  # nothing is read of what is done
+    other = run_here(catalog, tmp_path / "r", MetricOptions(min_evals=20))
+    assert (other.computed, other.failures) == (1, ())
+    assert path.read_bytes() == whole
+    assert path.with_name(f"{path.name}.damaged").exists()
+    flip_a_bit(path)
+    with pytest.raises(DamagedResult, match="CRC checksum verification failed"):
+        ResultsFolder(tmp_path / "r").read_spectra(path.stem)
 
 
 def test_a_damaged_file_of_another_model_stands_in_nobodys_way(checkpoint, tmp_path):
@@ -218,6 +236,7 @@ def test_the_log_says_where_how_long_and_how_much(checkpoint, tmp_path):
     assert row["threads"] == 1
     assert row["device"] == "cpu"
     assert row["host"]
+    assert row["code_version"] == f"{version('setol-zoo')}+{code_version()}"
     assert row["peak_rss_anon"] > 10_000_000  # torch alone is more
     assert min(row["seconds_fetch"], row["seconds_spectra"], row["seconds_metrics"]) > 0
 
@@ -241,10 +260,10 @@ def test_an_unexpected_error_is_a_row_and_the_others_are_done(tmp_path, monkeypa
         save_file({"w": torch.eye(60) * (1 + ord(name))}, tmp_path / f"{name}.safetensors")
     real = making.file_spectra
 
-    def explode(file, checkpoint, device, facts, options):
+    def explode(file, checkpoint, device, facts, options, base):
         if file.name == "b":
             raise RuntimeError("kaboom")
-        return real(file, checkpoint, device, facts, options)
+        return real(file, checkpoint, device, facts, options, base)
 
     monkeypatch.setattr(making, "file_spectra", explode)
     catalog = catalog_of_paths([str(tmp_path / f"{name}.safetensors") for name in "abc"])

@@ -16,7 +16,9 @@ import setol_zoo as zoo
 from analysis import AnalysisError, open_results
 from analysis.results import Results
 from setol_zoo.cli import main
+from setol_zoo.cli.run_record import record_lines, run_record
 from tests.analysis.conftest import write_rich
+from tests.analysis.synthetic import Synthetic, one_layer, sha, weight_file
 from tests.cli.test_commands import setol
 from tests.sources.conftest import ROOT
 
@@ -277,3 +279,23 @@ def test_names_with_quotes_are_texts(tmp_path: Path) -> None:
     assert len(opened.rows("FROM models")) == 6
     found = setol("sql", "SELECT count(*) AS n FROM models", "--results", root, "--json")
     assert json.loads(found.stdout) == [{"n": 6}]
+
+
+HOSTILE = "x' UNION ALL SELECT 'somebody''s secret', 1 -- '"
+
+
+def test_a_run_s_name_is_no_part_of_a_query(tmp_path: Path):
+    """The log may be somebody else's; its names of runs are texts in the queries of `setol status` and `setol run`."""
+    made = Synthetic(tmp_path / "r")
+    made.plan()
+    file = weight_file("net", sha("1"))
+    made.describe([file])
+    made.publish(file.weights_sha256, one_layer(3.0))
+    made.attempt(file, run=HOSTILE, seconds=4.0, cores=4)
+    opened = open_results(made.root)
+    record = run_record(opened, HOSTILE)
+    assert record is not None and record["run"] == HOSTILE
+    assert run_record(opened, "x' OR true --") is None
+    assert record_lines(opened)[-1] == "slowest   net 4.0 s"
+    shown = setol("status", "--results", made.root)
+    assert (shown.exit_code, "secret" in shown.output) == (0, False), shown.output

@@ -70,6 +70,12 @@ def test_google_cloud_storage(typed: str) -> None:
     [
         ("s4://bucket/x", r"unknown kind of URL 's4://'.*s3://"),
         ("https://host/x", r"unknown kind of URL 'https://'"),
+        ("s3://b/../x", r"need the path of a folder as it is, got s3://b/\.\./x: an object store knows no \. and \.\."),
+        ("s3://k:s@b/run1/../run2", r"got s3://\*\*\*@b/run1/\.\./run2"),
+        ("gs://b/run1/./run2", r"got gs://b/run1/\./run2"),
+        ("s3://../x", r"got s3://\.\./x"),
+        ("s3://b/..", r"got s3://b/\.\.:"),
+        ("s3://b/%2E%2e/x", r"got s3://b/%2E%2e/x"),
         ("s3:///x", r"need a bucket behind s3://, as in s3://bucket/run1"),
     ],
 )
