@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from analysis.stored import read_parquet
+from analysis.stored import read_parquet, readable
 
 AT_A_TIME = 100
 """Files that are read at a time: DuckDB keeps about a megabyte for each until it is through."""
@@ -14,7 +14,9 @@ _PATTERN = set("*?[]{}")
 _READ = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
 
 
-def insert_files(connection: duckdb.DuckDBPyConnection, table: str, paths: Sequence[Path]) -> None:
+def insert_files(
+    connection: duckdb.DuckDBPyConnection, table: str, paths: Sequence[Path], *, pass_over: bool = False
+) -> None:
     """Insert all rows of some files into a table, by the names of its columns; one that a file lacks is NULL there.
 
     DuckDB reads small files with a quarter of the processor time that Arrow takes. What it cannot take so (a damaged
@@ -24,9 +26,10 @@ def insert_files(connection: duckdb.DuckDBPyConnection, table: str, paths: Seque
         connection: Where the table is.
         table: Its name.
         paths: Files on this machine.
+        pass_over: Whether to leave out files that cannot be read.
 
     Raises:
-        AnalysisError: A file cannot be read.
+        AnalysisError: A file cannot be read, and none is to be passed over.
     """
     connection.execute("SET enable_progress_bar = false")  # which is on by default in notebooks
     schema = connection.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema
@@ -38,7 +41,7 @@ def insert_files(connection: duckdb.DuckDBPyConnection, table: str, paths: Seque
                 raise duckdb.Error("a path is no pattern")
             connection.execute(f"INSERT INTO {table} BY NAME FROM {_READ}", {"files": names})
         except duckdb.Error:
-            rows = read_parquet(some, schema)
+            rows = read_parquet([path for path in some if not pass_over or readable(path)], schema)
             connection.register("incoming", rows)
             connection.execute(f"INSERT INTO {table} FROM incoming")
             connection.unregister("incoming")

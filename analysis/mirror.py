@@ -92,7 +92,8 @@ class Mirror:
 
     def _fetch(self, name: str) -> None:
         content = read_file(self.where, name, patient=True)
-        if name.endswith(".parquet") and not (content[:4] == content[-4:] == b"PAR1"):
+        whole = content[:4] == content[-4:] == b"PAR1"
+        if name.endswith(".parquet") and not whole and not name.startswith("attempts/"):
             raise AnalysisError(
                 f"{name} of {self.where} cannot be read: it is no Parquet file, or cut short. Delete it there; the "
                 "`setol run` that made it makes it anew."

@@ -164,7 +164,7 @@ def open_results(folders: str | Where | Sequence[str | Where], config: str | Non
     stored.fetch(stored.attempts.values())
     connection = duckdb.connect(":memory:")
     connection.execute(_script("tables"))
-    insert_files(connection, "stored.attempts", list(stored.attempts.values()))
+    insert_files(connection, "stored.attempts", list(stored.attempts.values()), pass_over=True)  # no run mends them
     attempts = connection.sql("FROM stored.attempts").to_arrow_table()
     found = configurations(stored, attempts)
     chosen = choose(found, config)

@@ -103,7 +103,7 @@ def read_parquet(paths: Sequence[Path], schema: pa.Schema) -> pa.Table:
     try:
         return lazy_parquet(paths, schema).to_table()
     except (OSError, pa.ArrowInvalid) as error:
-        broken = next((path for path in paths if not _readable(path)), None)
+        broken = next((path for path in paths if not readable(path)), None)
         if broken is None:
             raise AnalysisError(f"cannot read the results: {error}") from error
         raise AnalysisError(damaged(broken, str(error))) from error
@@ -198,7 +198,8 @@ def _read_options(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _readable(path: Path) -> bool:
+def readable(path: Path) -> bool:
+    """Whether a Parquet file can be read."""
     try:
         pq.read_table(path)
     except (OSError, pa.ArrowInvalid):

@@ -5,7 +5,7 @@ from itertools import pairwise
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _OPERATIONS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
 _TIMES = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
-_SHORT_TIMES = ((0.0995, 1, "s"), (0.000_995, 1e-3, "ms"), (0, 1e-6, "µs"))
+_SHORT_TIMES = ((0.0995, 1.0, "s"), (0.000_995, 1e-3, "ms"), (0, 1e-6, "µs"))
 
 _ALMOST = 0.9995
 """From this share of a unit on, it is used: in the smaller one the number would be rounded to 1,000."""
@@ -26,8 +26,8 @@ def time_in_words(seconds: float) -> str:
             return f"{_two_digits(seconds / unit)} {name}"
     if seconds <= 0:
         return "0 s"
-    unit, name = next((unit, name) for least, unit, name in _SHORT_TIMES if seconds >= least)
-    return f"{_two_digits(seconds / unit)} {name}"
+    fraction, name = next((fraction, name) for least, fraction, name in _SHORT_TIMES if seconds >= least)
+    return f"{_two_digits(seconds / fraction)} {name}"
 
 
 def operations_in_words(count: float) -> str:

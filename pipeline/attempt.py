@@ -1,6 +1,5 @@
 """The row that a try leaves in the log, and the smaller one that goes back to the driver."""
 
-import os
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime

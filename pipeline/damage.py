@@ -66,3 +66,17 @@ def damage_within(path: Path) -> str | None:
             return None
         return " ".join(str(error).split()).rstrip(".")
     return None
+
+
+def damage_of(content: pa.Buffer, schema: pa.Schema | None = None) -> str | None:
+    """The same of a file's content.
+
+    Args:
+        content: All of it.
+        schema: The columns that it must have been written with, if that is known.
+    """
+    try:
+        pq.read_table(pa.BufferReader(content), schema=schema, page_checksum_verification=True, use_threads=False)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        return " ".join(str(error).split()).rstrip(".")
+    return None

@@ -17,10 +17,10 @@ from pipeline.errors import NodeError, OptionError
 from pipeline.events import event
 from pipeline.failures import LostWorker, TimeLimit
 from pipeline.job import Job, Outcome
-from pipeline.lost import Where, died, failed_try, out_of_memory, too_large
+from pipeline.lost import Where, died, failed_try, node_lost, out_of_memory, too_large
 from pipeline.nodes import ANSWER_SECONDS, NodeCheck
 from pipeline.plan import Unit
-from pipeline.schedule import Capacity, Lane, Schedule, Task, Work
+from pipeline.schedule import PAUSE_SECONDS, Capacity, Cause, Lane, Schedule, Task, Work, window
 from pipeline.unit_cost import unit_cost
 from pipeline.watched import Stage, Watch, ran_past, time_limit
 
@@ -33,10 +33,14 @@ SILENCE_SECONDS = 120.0
 
 @dataclass(slots=True)
 class _Running:
-    """A task that was handed to the cluster: how many of its units have ended, and what was heard of it last."""
+    """A task that was handed to the cluster: how many of its units have ended, and what was heard of it last.
+
+    `began` is when the unit that it is at began.
+    """
 
     task: Task[Unit]
     ended: int = 0
+    began: float | None = None
     where: Where | None = None
     stage: Stage | None = None
     since: float = 0.0
@@ -71,6 +75,7 @@ class Dispatch:
         self._capacity = Capacity(None)
         self._looked = self._changed = -float("inf")
         self._wish: Any = None
+        self._unheard = 0
         root = job.folder.root if isinstance(job.folder.root, Path) else None
         self._check = NodeCheck(ray, root) if patience else None  # a Ray started here is this machine
 
@@ -157,12 +162,14 @@ class Dispatch:
             return self._lost(stream, self._why(running, error))
         running.since = time.monotonic()
         if isinstance(told, Where):
-            running.where = told
+            running.where, running.began, self._unheard = told, running.since, 0
         elif isinstance(told, Stage):
             running.stage = told
         else:
             work = running.rest[0]
-            running.ended, running.stage = running.ended + 1, None
+            running.ended, running.stage, running.began = running.ended + 1, None, running.since
+            if told.cause is Cause.TIME:  # its process ends now, whatever else it was given
+                self._let_go(stream)
             return self._stands(work, told)
         return None
 
@@ -176,22 +183,29 @@ class Dispatch:
         event("unit_retried", **_named(work), try_number=again.tries + 1, error=outcome.error)
         return None
 
-    def _let_go(self, stream: Any) -> _Running:
+    def _let_go(self, stream: Any, pause: float = 0.0) -> None:
         """Forget a task; the units that it has not come to will be started anew, each by itself."""
         running = self._running.pop(stream)
         self._schedule.ended(running.task)
-        self._schedule.put_back(running.rest, time.monotonic())
-        return running
+        self._schedule.put_back(running.rest, time.monotonic() + pause)
 
     def _lost(self, stream: Any, failure: LostWorker) -> Outcome | None:
-        """A task that ended before its time takes the unit along that it was at."""
+        """A task that ended before its time takes the unit along that it was at.
+
+        One that has not told where it runs was at none. Its units rest and are not charged, unless as many such tasks
+        die in a row as are handed out at a time: then it may be these units, or no machine is any good.
+        """
         running = self._running[stream]
+        if running.where is None and self._unheard < window(self._capacity.slots):
+            self._unheard += 1
+            self._let_go(stream, PAUSE_SECONDS)
+            return None
         work, *_ = running.rest or [None]
         running.ended += 1
         self._let_go(stream)
         if work is None:  # it was through, and the process was ended behind it
             return None
-        return self._stands(work, failed_try(work, failure, running.where, self._job))
+        return self._stands(work, failed_try(work, failure, running.where, self._job, running.began))
 
     def _why(self, running: _Running, error: Exception) -> LostWorker:
         """What a lost worker is to be called."""
@@ -202,11 +216,19 @@ class Dispatch:
         late = time.monotonic() - running.since > limit
         if late and running.where and running.stage in (Stage.FETCHING, Stage.COMPUTING):
             return ran_past(limit, running.stage, running.where.host)
-        how = {
-            self._ray.exceptions.WorkerCrashedError: "it crashed or was killed",
-            self._ray.exceptions.NodeDiedError: "its node was lost",
-        }.get(type(error)) or (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        return died(tries, how, running.where)
+        if self._is_gone(running.where, error):
+            return node_lost(tries, running.where)
+        how = {self._ray.exceptions.WorkerCrashedError: "it crashed or was killed"}.get(type(error))
+        told = how or (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        return died(tries, told, running.where)
+
+    def _is_gone(self, where: Where | None, error: Exception) -> bool:
+        """Whether a worker went with its node; where that is taken away, it is ended first."""
+        if isinstance(error, self._ray.exceptions.NodeDiedError):
+            return True
+        return where is not None and where.node not in {
+            each["NodeID"][:12] for each in self._ray.nodes() if each["Alive"]
+        }
 
     def _limit(self, running: _Running) -> float:
         """Seconds that the unit it is at may take."""

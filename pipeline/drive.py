@@ -75,7 +75,7 @@ def _plan(request: RunRequest, identified: Identified) -> Plan:
         files = tuple(file for file in files if share.has(file.weights_sha256 or ""))
         notes = (*notes, f"share {share}: {len(files)} of {counted(len(identified.files), 'weight file')}")
     plan = plan_in(request.folder, files, request.options, retry_failed=request.retry_failed)
-    return replace(plan, notes=notes)
+    return replace(plan, notes=(*notes, *plan.notes))
 
 
 def _own_unidentified(request: RunRequest, identified: Identified) -> tuple[Unidentified, ...]:

@@ -1,6 +1,5 @@
 """Estimates of many weight files: an architecture takes a tenth of a second to build, so cores share the work."""
 
-import os
 import pickle
 import subprocess
 import sys

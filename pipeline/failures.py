@@ -13,6 +13,10 @@ class LostWorker(Exception):
     """The process that worked on a unit died."""
 
 
+class LostNode(LostWorker):
+    """The machine that worked on a unit is gone."""
+
+
 class TimeLimit(LostWorker):
     """A unit took longer than it may, and was stopped."""
 
@@ -23,6 +27,13 @@ class OutOfMemory(LostWorker):
 
 class TooLarge(LostWorker):
     """No machine has the memory that a unit needs."""
+
+
+_OF_LOST: dict[type[LostWorker], Cause] = {
+    LostNode: Cause.NODE,
+    TimeLimit: Cause.TIME,
+    OutOfMemory: Cause.MEMORY,
+}
 
 
 def describe(failure: BaseException) -> str:
@@ -42,7 +53,7 @@ def cause_of(failure: BaseException) -> Cause | None:
     if isinstance(failure, CheckpointError):
         return Cause.TRANSIENT if failure.transient else None
     if isinstance(failure, LostWorker):
-        return {TimeLimit: Cause.TIME, OutOfMemory: Cause.MEMORY}.get(type(failure), Cause.LOST)
+        return _OF_LOST.get(type(failure), Cause.LOST)
     if isinstance(failure, MemoryError):
         return Cause.MEMORY
     if isinstance(failure, RuntimeError | AssertionError):

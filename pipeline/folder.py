@@ -15,6 +15,7 @@ import json
 import re
 import uuid
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePath, PurePosixPath
@@ -27,7 +28,7 @@ from catalogs import CATALOG_SCHEMA, WeightFile, from_arrow
 from catalogs.journal import Entry, entry_of, marked, name_of, replayed, says_nothing_new
 from catalogs.places import Where, place_of
 from catalogs.reaching import at_once, check_bucket
-from pipeline.damage import SMALLEST, SUFFIX, Damage, damage_at_ends, damage_within
+from pipeline.damage import SMALLEST, SUFFIX, Damage, damage_at_ends, damage_of, damage_within
 from pipeline.errors import FolderError
 from pipeline.parquet import parquet_of, parquet_of_rows
 from pipeline.records import ATTEMPTS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, table_of
@@ -110,7 +111,7 @@ class ResultsFolder:
             checked = {"page_checksum_verification": True}
             return pq.read_table(content, columns=columns, schema=SPECTRA_SCHEMA, **checked)
         except (OSError, pa.ArrowException) as error:
-            self.set_aside(self._damages([(name, str(error))]))
+            self.set_aside([Damage(name, self.path(name), str(error))])
             raise DamagedResult(
                 f"{self.path(name)} cannot be read ({error}): set aside. The same command makes it anew."
             ) from error
@@ -159,9 +160,15 @@ class ResultsFolder:
         return self._damages(at_once(lambda name: (name, damage_within(root / name)), names))
 
     def set_aside(self, damaged: Iterable[Damage]) -> None:
-        """Take damaged files out of the way, under another name beside their place."""
+        """Take damaged files out of the way, under another name beside their place.
+
+        Each is read once more directly before: another run may have made it anew meanwhile.
+        """
         for each in damaged:
-            self.store.rename(each.name, f"{each.name}{SUFFIX}")
+            schema = SPECTRA_SCHEMA if each.name.startswith(f"{_SPECTRA}/") else None
+            with suppress(FileNotFoundError):  # another run has set it aside
+                if damage_of(self.store.read(each.name), schema) is not None:
+                    self.store.rename(each.name, f"{each.name}{SUFFIX}")
 
     def record(self, attempt: AttemptRow) -> None:
         """Add a row to the log. Its file's name says how the try ended, so that no plan has to open it."""
@@ -181,9 +188,9 @@ class ResultsFolder:
             last[unit] = max(last.get(unit, ("", "")), (started, ended))
         return frozenset(unit for unit, (_, ended) in last.items() if ended == "failed" and unit != _NO_UNIT)
 
-    def failures(self, damaged: Collection[str] = ()) -> list[dict[str, Any]]:
-        """The rows of the log about tries that failed, the oldest first; those of `damaged` are passed over."""
-        names = [name for name in self._parquet("attempts") if name not in damaged]
+    def failures(self) -> list[dict[str, Any]]:
+        """The rows of the log about tries that failed, the oldest first; what cannot be read is passed over."""
+        names = self._parquet("attempts")
         told = [name for name in names if not (found := _ATTEMPT.search(name)) or found["ended"] != "done"]
         rows = [row for row in self._attempts(told) if row["outcome"] == "failed"]
         return sorted(rows, key=lambda row: str(row["started"]))
@@ -273,12 +280,16 @@ class ResultsFolder:
                 yield re.sub(r"\W", "", row["started"]), row["unit"], ended
 
     def _attempts(self, names: Iterable[str]) -> Iterable[dict[str, Any]]:
-        def row(name: str) -> dict[str, Any]:
-            table = pq.read_table(pa.BufferReader(self.store.read(name)), schema=ATTEMPTS_SCHEMA)
-            first: dict[str, Any] = table.to_pylist()[0]
-            return first
+        """The rows of files of the log; those that cannot be read are passed over."""
 
-        return at_once(row, names)
+        def row(name: str) -> list[dict[str, Any]]:
+            content = self.store.read(name)
+            try:
+                return pq.read_table(pa.BufferReader(content), schema=ATTEMPTS_SCHEMA).to_pylist()[:1]
+            except (OSError, pa.ArrowException):
+                return []
+
+        return chain.from_iterable(at_once(row, names))
 
     def _damages(self, found: Iterable[tuple[str, str | None]]) -> tuple[Damage, ...]:
         return tuple(Damage(name, self.path(name), error) for name, error in found if error is not None)
@@ -290,6 +301,11 @@ class ResultsFolder:
         content = parquet_of(table)
         self.store.put(content, name)
         return len(content)
+
+
+def is_log(name: str) -> bool:
+    """Whether a file of a results folder is one of the log."""
+    return name.startswith("attempts/")
 
 
 def _stem(name: str) -> str:

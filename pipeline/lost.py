@@ -1,10 +1,12 @@
 """Tries of which no worker could tell any more: what they are called, and their rows in the log."""
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from pipeline.attempt import finish, new_attempt, outcome_of
-from pipeline.failures import LostWorker, OutOfMemory, TooLarge
+from pipeline.failures import LostNode, LostWorker, OutOfMemory, TooLarge
 from pipeline.job import Job, Outcome
 from pipeline.plan import Unit
 from pipeline.schedule import Work
@@ -18,7 +20,9 @@ class Where:
     node: str
 
 
-def failed_try(work: Work[Unit], failure: LostWorker, where: Where | None, job: Job) -> Outcome:
+def failed_try(
+    work: Work[Unit], failure: LostWorker, where: Where | None, job: Job, began: float | None = None
+) -> Outcome:
     """Log a try that failed, for a worker that is gone or never was.
 
     Args:
@@ -26,15 +30,20 @@ def failed_try(work: Work[Unit], failure: LostWorker, where: Where | None, job: 
         failure: Why it came to nothing.
         where: Where that was; None where it had not begun.
         job: What units have in common.
+        began: When it began, by `time.monotonic`; None where it had not.
     """
     unit = work.unit
     attempt = replace(new_attempt(unit.file, job, unit=unit.fit_id), try_number=work.tries + 1)
     if where is not None:
         attempt = replace(attempt, host=where.host, node=where.node, cores=None)
+    seconds = 0.0 if began is None else time.monotonic() - began
+    if began is not None:
+        started = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+        attempt = replace(attempt, started=started, seconds=seconds)
     attempt = finish(attempt, failure)
     with suppress(OSError):  # a disk too full even for the log
         job.folder.record(attempt)
-    return replace(outcome_of(unit, failure, 0.0), attempt=attempt)
+    return replace(outcome_of(unit, failure, seconds), attempt=attempt)
 
 
 def too_large(work: Work[Unit], largest: int) -> TooLarge:
@@ -56,6 +65,12 @@ def out_of_memory(memory: int, where: Where | None) -> OutOfMemory:
 def died(tries: int, how: str, where: Where | None) -> LostWorker:
     """What a unit failed of whose worker died in that try."""
     return LostWorker(f"its worker{_on(where)} died in try {tries}: {how}. Run the same command to try again.")
+
+
+def node_lost(tries: int, where: Where | None) -> LostNode:
+    """What a unit failed of whose machine was taken away, or died, in that try."""
+    host = f"its machine {where.host}" if where else "its machine"
+    return LostNode(f"{host} was lost in try {tries}, as spot instances are. Run the same command to try again.")
 
 
 def _on(where: Where | None) -> str:

@@ -12,14 +12,14 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from pipeline.attempt import finish, new_attempt, outcome_of
 from pipeline.failures import LostWorker
 from pipeline.job import Job, Outcome
+from pipeline.lost import failed_try
 from pipeline.plan import Unit
 from pipeline.schedule import Work
 from pipeline.watched import Stage, ran_past, time_limit
@@ -172,6 +172,4 @@ def _lost(worker: _Worker, job: Job, status: int) -> Outcome:
     failure = LostWorker(f"its process {how}{hint}. Run the same command to try again.")
     if worker.is_late and status == -signal.SIGKILL:
         failure = ran_past(worker.limit, Stage.COMPUTING, socket.gethostname())
-    attempt = finish(new_attempt(unit.file, job, unit=unit.fit_id), failure)
-    job.folder.record(attempt)
-    return replace(outcome_of(unit, failure, 0.0), attempt=attempt)
+    return failed_try(Work(unit, 0.0, 0), failure, None, job, worker.started)

@@ -1,7 +1,7 @@
 """Metrics anew from stored spectra: no weights, no network."""
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,8 +70,7 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
     ready = [unit for unit in plan.units if unit.spectra_id in there]
     missing = [unit for unit in plan.units if unit.spectra_id not in there]
     lost = {unit.weights_sha256 for unit in missing if unit.spectra_id in unreadable}
-    damaged = {each.name for each in plan.damaged}
-    failed = _failed_for_good(folder, spectrum, damaged) if missing else {}
+    failed = _failed_for_good(folder, spectrum) if missing else {}
     hopeless = {sha256: said for sha256, said in failed.items() if sha256 not in lost}
     makeable = [unit for unit in missing if unit.weights_sha256 not in hopeless]
     makes = _run_that_makes(folder, stored["catalog"], makeable, spectrum) if makeable else "all failed for good"
@@ -139,7 +138,7 @@ def _files(folder: ResultsFolder) -> list[WeightFile]:
     return [file for file in folder.files() if file.weights_sha256]
 
 
-def _failed_for_good(folder: ResultsFolder, spectrum: SpectrumOptions, unreadable: Collection[str]) -> dict[str, str]:
+def _failed_for_good(folder: ResultsFolder, spectrum: SpectrumOptions) -> dict[str, str]:
     """What was said of the contents whose last failure with these spectra was one for good, by sha256.
 
     Asked about contents that have no such spectra: there was no success after it.
@@ -147,7 +146,7 @@ def _failed_for_good(folder: ResultsFolder, spectrum: SpectrumOptions, unreadabl
     planned = folder.options()
     wanted = (spectrum.content, SPECTRA_VERSION)
     same = {name for name, each in planned.items() if (each["spectrum"], each["spectra_version"]) == wanted}
-    last = {row["weights_sha256"]: row for row in folder.failures(unreadable) if row["config"] in same}
+    last = {row["weights_sha256"]: row for row in folder.failures() if row["config"] in same}
     return {sha256: row["error"] for sha256, row in last.items() if row["transient"] is False}
 
 

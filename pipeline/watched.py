@@ -20,6 +20,9 @@ from pipeline.worker import run_unit
 LEAST_SECONDS = 1800.0
 """No unit is stopped before this, unless a limit was given."""
 
+LONGEST_SECONDS = 30 * 86400.0
+"""No unit is let go on beyond this, whatever limit is given or follows; the system's timers end at some 292 years."""
+
 SLOWEST_BYTES = 1e6
 """Bytes a second below which a network is taken to stand still."""
 
@@ -61,7 +64,8 @@ def time_limit(work: Work[Unit], job: Job) -> float:
     repeated = 1 + job.options.spectrum.permutations + job.options.metrics.bootstrap
     base = job.options.spectrum.base
     fetched = (work.unit.file.size or 0) + (base.size if base else 0)
-    return max(LEAST_SECONDS * repeated, 20 * repeated * work.seconds, fetched / SLOWEST_BYTES)
+    expected = max(LEAST_SECONDS * repeated, 20 * repeated * work.seconds, fetched / SLOWEST_BYTES)
+    return min(expected, LONGEST_SECONDS)
 
 
 def ran_past(limit: float, stage: Stage, host: str) -> TimeLimit:

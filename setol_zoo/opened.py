@@ -92,12 +92,12 @@ class Zoo:
             FolderError: The folder cannot be written to.
             OptionError: An option is unknown or out of range, or no spectra are there.
         """
-        import os
         import warnings
         from functools import partial
 
         from analysis.errors import AnalysisError
         from catalogs import counted
+        from pipeline.cores import usable_cores
         from pipeline.folder import ResultsFolder
         from pipeline.options import preset as metric_options
         from pipeline.processes import run_in_processes
@@ -118,7 +118,7 @@ class Zoo:
         )
         (folder,) = self.results.folders
         request = RefitRequest(ResultsFolder(folder), metrics, spectrum_options(self.results.configuration.options))
-        summary = refit(request, partial(run_in_processes, cpus=cpus or os.cpu_count() or 1), Quiet())
+        summary = refit(request, partial(run_in_processes, cpus=cpus or usable_cores()), Quiet())
         if summary.failures:
             told = "; ".join(dict.fromkeys(failure.error for failure in summary.failures))
             warnings.warn(f"{counted(len(summary.failures), 'weight file')} without metrics: {told}", stacklevel=2)

@@ -1,6 +1,5 @@
 """`setol analyze`: a model's layers as a table, without Ray."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,14 +135,13 @@ def _say_what_is_far(catalog: "Catalog") -> None:
 def _compute(catalog: "Catalog", folder: "Where", options: "Options", device: str) -> "tuple[Results, RunSummary]":
     """Run the job in a folder; its results, and what became of the run."""
     from analysis.results import open_results
+    from pipeline.cores import usable_cores
     from pipeline.progress import ProgressReporter
     from setol_zoo.analyze import analyze_catalog
     from setol_zoo.cli.tables import console
 
     with ProgressReporter(console(stderr=True), lines=False) as reporter:
-        summary = analyze_catalog(
-            catalog, folder, options, device=device, threads=os.cpu_count() or 1, reporter=reporter
-        )
+        summary = analyze_catalog(catalog, folder, options, device=device, threads=usable_cores(), reporter=reporter)
     return open_results(folder, summary.config), summary
 
 
@@ -152,10 +150,11 @@ def _subtract(
 ) -> "tuple[Results, set[str]]":
     """Analyze differences to a base in a folder; its results, and the keys of the differences."""
     from analysis.results import open_results
+    from pipeline.cores import usable_cores
     from setol_zoo.analyze import analyze_difference, with_threads
     from setol_zoo.cli.edited import reports_model_errors
 
-    with reports_model_errors(), with_threads(os.cpu_count() or 1) as threads:
+    with reports_model_errors(), with_threads(usable_cores()) as threads:
         keys = {analyze_difference(model, base, folder, options, device=device, threads=threads) for model in models}
     return open_results(folder, options.config), keys
 

@@ -1,6 +1,5 @@
 """`setol refit`: metrics anew from stored spectra."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -58,6 +57,7 @@ def command(
     from catalogs import counted
     from catalogs.places import cache_directory
     from catalogs.plain import plain_text
+    from pipeline.cores import usable_cores
     from pipeline.folder import ResultsFolder
     from pipeline.options import SpectrumOptions, preset
     from pipeline.processes import run_in_processes
@@ -72,7 +72,7 @@ def command(
         asked["base"] = base_named(base, cache_directory())
     request = RefitRequest(ResultsFolder(results), metrics, SpectrumOptions(**asked) if asked else None)
     with ProgressReporter(console(stderr=True)) as reporter:
-        summary = refit(request, partial(run_in_processes, cpus=cpus or os.cpu_count() or 1), reporter)
+        summary = refit(request, partial(run_in_processes, cpus=cpus or usable_cores()), reporter)
     if as_json:
         print_json(asdict(summary))
     else:

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from pipeline.plan import Unit
 
 
+def _require_time(context: click.Context, parameter: click.Parameter, seconds: float | None) -> float | None:
+    from catalogs import counted
+    from pipeline.watched import LONGEST_SECONDS
+
+    if seconds is not None and not 0 < seconds <= LONGEST_SECONDS:
+        days = counted(int(LONGEST_SECONDS / 86400), "day")
+        raise click.BadParameter(f"need seconds above 0 and at most {LONGEST_SECONDS:.0f} ({days}), got {seconds:g}.")
+    return seconds
+
+
 @click.command("run", short_help="Bring a results folder up to date with a catalog of models.")
 @takes_request
 @click.option(
@@ -31,7 +41,8 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
+    callback=_require_time,
     metavar="SECONDS",
     help="Longest that Ray lets a weight file be fetched, and computed; by default at least 1800.",
 )

@@ -58,9 +58,8 @@ def run_line(opened: "Results", run: str | None) -> str | None:
     row = run_record(opened, run)
     if row is None:
         return None
-    return (
-        f"{time_in_words(row['seconds'])} on {_machines(row)}: {'; '.join(filter(None, (_shares(row), _bytes(row))))}"
-    )
+    where = f"{time_in_words(row['seconds'])} on {_machines(row)}"
+    return ": ".join(filter(None, (where, "; ".join(filter(None, (_shares(row), _bytes(row)))))))
 
 
 def record_lines(opened: "Results", price: float | None = None) -> list[str]:

@@ -59,6 +59,17 @@ def test_a_row_a_run(folder: Synthetic):
     assert run_record(opened, "another") is None
 
 
+def test_a_line_of_a_run_of_which_little_is_known(tmp_path):
+    """All tries were lost with their workers: no stage was timed, and nothing was fetched."""
+    made = Synthetic(tmp_path / "r")
+    made.plan()
+    file = weight_file("a", sha("1"))
+    made.describe([file])
+    lost = {"outcome": "failed", "error_type": "LostWorker", "error": "killed", "transient": True}
+    made.attempt(file, run=RUN, cores=4, started="2026-01-01T00:00:00+00:00", seconds=3.0, **lost)
+    assert run_line(open_results(made.root), RUN) == "3.0 s on 4 cores"
+
+
 def test_in_words(folder: Synthetic):
     opened = open_results(folder.root)
     assert run_line(opened, RUN) == (

@@ -172,6 +172,14 @@ def test_unknown_names_offer_the_nearest(good, tmp_path):
     assert setol("sql", "SELECT 1", "--results", results, "--config", "nope").exit_code == 2
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "inf", "nan", "1e12"])
+def test_a_time_limit_that_no_timer_keeps(good, tmp_path, limit):
+    told = setol("run", good, "--results", tmp_path / "r", "--time-limit", limit)
+    assert told.exit_code == 2
+    assert "need seconds above 0 and at most 2592000 (30 days), got" in " ".join(told.output.split())
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_results_folder_that_cannot_be_written(good, tmp_path):
     (tmp_path / "in_the_way").write_text("")
     run = setol("run", good, "--results", tmp_path / "in_the_way" / "r", "--executor", "serial")

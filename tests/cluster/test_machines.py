@@ -16,6 +16,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.skipif(missing() is not None, rea
 JOIN_SECONDS = 150
 """Longest wait for workers; on two idle cores they are there some 15 s after `ray up` returns."""
 
+WORKED = ({"m2"}, {"m3"}, {"m2", "m3"})
+"""Who may have done six small files: the head only drives, and one worker may be through before the other begins."""
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> Path:
@@ -96,7 +99,7 @@ def test_three_machines(shared, tmp_path):
 
         assert "6 weight files computed" in call(laptop, make_submit(f"{models} --results {shared}/three"))
         hosts = head.run(f"~/.setol-zoo/bin/setol sql 'SELECT DISTINCT host FROM attempts' --results {shared}/three")
-        assert set(hosts.stdout.split()[1:]) <= {"m2", "m3"}, hosts  # the head only drives
+        assert set(hosts.stdout.split()[1:]) in WORKED, hosts
 
 
 def await_nodes(head: Machine, count: int) -> None:

@@ -93,8 +93,8 @@ def test_left_overs_are_cleared_once_they_are_old(folder):
     old = [place / f".a.parquet.{chance}.tmp", temporary(place / "b.parquet"), folder.root / f".probe.{chance}.tmp"]
     new = temporary(place / "a.parquet")
     (place / "mine").mkdir()
-    others = [place / ".a.parquet.1.tmp", place / "mine" / old[0].name, folder.root / ".notes.tmp", place / f".{chance}"]
-    others += [place / f"a.parquet.{chance}.tmp", folder.root.parent / old[0].name]
+    others = [place / ".a.parquet.1.tmp", place / "mine" / old[0].name, folder.root / ".notes.tmp"]
+    others += [place / f".{chance}", place / f"a.parquet.{chance}.tmp", folder.root.parent / old[0].name]
     for path in (*old, new, *others):
         path.touch()
         if path != new:

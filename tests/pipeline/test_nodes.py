@@ -67,8 +67,8 @@ class SlowCluster:
         self.answers: list[nodes.Answer] = []
 
     def nodes(self):
-        named = ("one", "two")
-        return [{"Alive": True, "NodeID": each, "NodeManagerHostname": each, "NodeManagerAddress": ""} for each in named]
+        common = {"Alive": True, "NodeManagerAddress": ""}
+        return [common | {"NodeID": each, "NodeManagerHostname": each} for each in ("one", "two")]
 
     def NodeAffinitySchedulingStrategy(self, node, soft):
         return node

@@ -28,7 +28,7 @@ YES_OR_NO = {"factor_by_taps", "small_sample", "vectors", "windows"}
 
 def test_every_option_is_here():
     named = {field.name for options in (MetricOptions, SpectrumOptions) for field in fields(options)}
-    assert named == {*REFUSED, *YES_OR_NO, "precision", "permutations"}
+    assert named == {*REFUSED, *YES_OR_NO, "precision", "permutations", "base"}
 
 
 @pytest.mark.parametrize(("option", "value"), [(name, value) for name in REFUSED for value in REFUSED[name][0]])

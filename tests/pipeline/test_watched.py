@@ -1,5 +1,6 @@
 """Turns between processes, and units that run past their time limit."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import threading
 import time
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +24,10 @@ from pipeline.job import Job, Outcome
 from pipeline.options import MetricOptions, Options, SpectrumOptions
 from pipeline.plan import Unit
 from pipeline.processes import run_in_processes
+from pipeline.records import AttemptRow
 from pipeline.schedule import Cause, Work
 from pipeline.turns import Turns
-from pipeline.watched import LEAST_SECONDS, Stage, Watch, run_watched, time_limit
+from pipeline.watched import LEAST_SECONDS, LONGEST_SECONDS, Stage, Watch, run_watched, time_limit
 from pipeline.worker import run_unit
 from tests.conftest import Silent
 from tests.random_models import write_models
@@ -182,6 +185,15 @@ def test_the_limit_grows_with_what_is_asked_for(planned):
     assert time_limit(Work(unit, 1e4, 0), job) == 2e5
     assert time_limit(Work(unit, 1.0, 0), replace(job, options=options)) == 10 * LEAST_SECONDS
     assert time_limit(Work(unit, 1e4, 0), replace(job, time_limit=7.0)) == 7.0
+    many = Options(SpectrumOptions(), MetricOptions(bootstrap=10_000_000))
+    assert time_limit(Work(unit, 1.0, 0), replace(job, options=many)) == LONGEST_SECONDS
+
+
+def test_the_longest_limit_is_one_that_timers_take(planned):
+    (unit, *_), job = planned
+    *_, outcome = run_watched(unit, job, nullcontext, Watch(LONGEST_SECONDS))
+    assert isinstance(outcome, Outcome)
+    assert outcome.done
 
 
 def test_a_process_whose_unit_runs_past_its_limit_is_killed_and_the_others_are_done(planned):
@@ -198,6 +210,27 @@ def test_a_process_whose_unit_runs_past_its_limit_is_killed_and_the_others_are_d
     late = outcomes[units[1].fit_id]
     assert late.cause is Cause.TIME
     assert "ran past its time limit: 5 s" in late.error
+    assert late.attempt is not None
+    assert late.attempt.seconds is not None
+    assert 5.0 <= late.attempt.seconds < 60.0
+    logged = datetime.fromisoformat(late.attempt.started) + timedelta(seconds=late.attempt.seconds)
+    assert abs((datetime.now(UTC) - logged).total_seconds()) < 60.0
+
+
+def test_a_disk_too_full_for_the_log_does_not_end_the_others(planned, monkeypatch):
+    units, job = planned
+    path = Path(units[0].file.file)
+    path.unlink()
+    os.mkfifo(path)
+
+    def full(folder: ResultsFolder, attempt: AttemptRow) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ResultsFolder, "record", full)  # of this process: the driver's disk is the full one
+    outcomes = list(run_in_processes(units, replace(job, time_limit=5.0), cpus=2))
+    assert [outcome.done for outcome in outcomes].count(True) == 2
+    (lost,) = (outcome for outcome in outcomes if not outcome.done)
+    assert lost.cause is Cause.TIME
 
 
 def test_a_unit_out_of_memory_is_transient(planned, monkeypatch):

@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,19 +13,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from analysis import open_results
+from analysis import AnalysisError, open_results
 from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
 from checkpoints import borrowed
 from pipeline import making
 from pipeline.code_version import code_version
-from pipeline.drive import RunRequest, prepare
+from pipeline.drive import RunRequest, drive, prepare
 from pipeline.folder import DamagedResult, ResultsFolder
 from pipeline.job import Job
 from pipeline.options import MetricOptions, Options
 from pipeline.plan import make_plan
+from pipeline.serial import run_serially
+from pipeline.share import Share
 from pipeline.worker import run_unit
-from tests.conftest import run_here
+from tests.conftest import Silent, run_here
 from tests.sources.conftest import weights
 from tests.sources.hub_standin import HubStandin
 
@@ -126,7 +129,7 @@ def test_spectra_with_a_flipped_bit_are_made_anew_before_they_are_used(checkpoin
         ResultsFolder(tmp_path / "r").read_spectra(path.stem)
 
 
-def test_a_damaged_file_of_another_model_stands_in_nobodys_way(checkpoint, tmp_path):
+def test_a_damaged_file_of_another_model_is_left_to_its_own_run(checkpoint, tmp_path):
     other = tmp_path / "other.safetensors"
     save_file({"fc.weight": torch.randn(60, 70, generator=torch.Generator().manual_seed(3))}, other)
     run_here(catalog_of_paths([str(other)]), tmp_path / "r")
@@ -134,9 +137,50 @@ def test_a_damaged_file_of_another_model_stands_in_nobodys_way(checkpoint, tmp_p
     (path,) = (tmp_path / "r" / "layers" / "v1").iterdir()
     cut(path)
     assert not run_here(catalog_of_paths([str(checkpoint)]), tmp_path / "r").failures
-    rows = open_results(tmp_path / "r").rows("SELECT name, n_ok FROM models ORDER BY name")
-    assert [(row["name"], row["n_ok"]) for row in rows] == [("model", 1), ("other", 0)]
+    assert path.exists()
+    with pytest.raises(AnalysisError, match=rf"{path.name} cannot be read: .*The `setol run` that made it"):
+        open_results(tmp_path / "r")
     assert run_here(catalog_of_paths([str(other)]), tmp_path / "r").computed == 1
+    assert before.items() <= names(tmp_path / "r").items()
+    rows = open_results(tmp_path / "r").rows("SELECT name, n_ok FROM models ORDER BY name")
+    assert [(row["name"], row["n_ok"]) for row in rows] == [("model", 1), ("other", 1)]
+
+
+def test_what_another_driver_has_made_anew_is_not_set_aside(checkpoint, tmp_path):
+    """Two drivers see the same damage; the first mends it before the second comes to set it aside."""
+    catalog = catalog_of_paths([str(checkpoint)])
+    run_here(catalog, tmp_path / "r")
+    before = names(tmp_path / "r")
+    for stage in ("spectra", "layers"):
+        (path,) = (tmp_path / "r" / stage / "v1").iterdir()
+        cut(path)
+    request = RunRequest(catalog, ResultsFolder(tmp_path / "r"), tmp_path / "cache", Options())
+    slow, _ = prepare(request)
+    assert len(slow.damaged) == 2
+    run_here(catalog, tmp_path / "r")
+    request.folder.set_aside(slow.damaged)
+    assert before.items() <= names(tmp_path / "r").items()
+    aside = sorted(each.name for each in (tmp_path / "r").rglob("*.damaged"))
+    assert aside == sorted(f"{each.path.name}.damaged" for each in slow.damaged)
+    request.folder.set_aside(slow.damaged)  # nor does it matter where there is nothing to set aside
+    assert sorted(each.name for each in (tmp_path / "r").rglob("*.damaged")) == aside
+
+
+def test_a_share_sets_nothing_of_another_aside(checkpoint, tmp_path):
+    other = tmp_path / "other.safetensors"
+    save_file({"fc.weight": torch.randn(60, 70, generator=torch.Generator().manual_seed(3))}, other)
+    catalog = catalog_of_paths([str(checkpoint), str(other)])
+    run_here(catalog, tmp_path / "r")
+    before = names(tmp_path / "r")
+    for path in (tmp_path / "r" / "layers" / "v1").iterdir():
+        cut(path)
+    request = RunRequest(catalog, ResultsFolder(tmp_path / "r"), tmp_path / "cache", Options())
+    plans = [prepare(replace(request, share=Share(number, 7)))[0] for number in range(1, 8)]
+    for plan in plans:
+        assert {each.path.stem for each in plan.damaged} == {unit.fit_id for unit in plan.units}
+    assert sum(len(plan.units) for plan in plans) == 2
+    for number in range(1, 8):
+        drive(replace(request, share=Share(number, 7), device="cpu"), run_serially, Silent())
     assert before.items() <= names(tmp_path / "r").items()
 
 
@@ -151,7 +195,7 @@ def test_a_plan_counts_a_damaged_file_as_missing_and_leaves_it(checkpoint, tmp_p
     assert names(tmp_path / "r") == before
 
 
-def test_a_damaged_log_and_catalog_are_set_aside(checkpoint, tmp_path):
+def test_a_damaged_catalog_is_set_aside_and_a_damaged_log_passed_over(checkpoint, tmp_path):
     catalog = catalog_of_paths([str(checkpoint)])
     run_here(catalog, tmp_path / "r")
     (log,) = (tmp_path / "r" / "attempts").iterdir()
@@ -163,8 +207,12 @@ def test_a_damaged_log_and_catalog_are_set_aside(checkpoint, tmp_path):
     assert run_here(catalog, tmp_path / "r").reused == 1
     anew = [path.read_bytes() for name in ("catalog", "scores") for path in (tmp_path / "r" / name).glob("*.parquet")]
     assert anew == before
-    assert [path.name for path in (tmp_path / "r" / "attempts").iterdir()] == [f"{log.name}.damaged"]
-    assert open_results(tmp_path / "r").rows("SELECT status FROM models") == [{"status": "done"}]
+    assert list((tmp_path / "r" / "attempts").iterdir()) == [log]  # nothing would make it anew
+    plan, _ = prepare(RunRequest(catalog, ResultsFolder(tmp_path / "r"), tmp_path / "cache", Options()))
+    assert [note for note in plan.notes if str(log) in note and "passed over" in note]
+    opened = open_results(tmp_path / "r")
+    assert opened.rows("SELECT status FROM models") == [{"status": "done"}]
+    assert opened.rows("FROM attempts") == []
 
 
 @pytest.fixture

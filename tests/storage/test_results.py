@@ -158,6 +158,19 @@ def test_damage(there: str, server: S3Server, models: list[str], tmp_path: Path)
     assert contents(folder) == before
 
 
+def test_a_damaged_row_of_the_log_is_passed_over(
+    there: str, server: S3Server, models: list[str], tmp_path: Path
+) -> None:
+    folder = server.path(f"runs/{tmp_path.name}")
+    done = next(path for path in sorted((folder / "attempts").iterdir()) if "-done-" in path.name)
+    done.write_bytes(done.read_bytes()[:-8])
+    assert len(open_results(there).sql("FROM attempts")) == 2
+    (there_too, *_) = ResultsFolder(place_of(there)).failures()
+    assert there_too["outcome"] == "failed"
+    assert run_there(models, there, tmp_path / "cache").reused == 2
+    assert done.exists()
+
+
 @pytest.mark.parametrize("command", ["status", "sql", "report", "correlate", "export", "refit", "run", "plan"])
 def test_calls_that_are_wrong(command: str, server: S3Server, models: list[str]) -> None:
     words = {"sql": ["SELECT 1"], "run": [models[0], "--executor", "serial"], "plan": [models[0]]}.get(command, [])
