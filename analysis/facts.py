@@ -161,6 +161,7 @@ def grouped(results: Results) -> str | None:
         WHERE layout = 'name' AND (part LIKE 'group\\_%' ESCAPE '\\' OR reason = 'depthwise')"""
     )
     several = len({row["name"] for row in ledger}) > 1
+    ledger = sorted(ledger, key=lambda row: str(row["name"]))  # files come as they may; inside one, in its order
     named = ({**row, "layer": f"{row['name']}: {row['layer']}"} if several else row for row in ledger)
     return told(grouped_kernels(named))
 

@@ -162,12 +162,13 @@ def _unpickle(path: Path) -> FoundTensors:
         ) from error
     except CheckpointError:
         raise
-    except MemoryError as error:
-        raise CheckpointError(
-            f"refused {path.name}: to open it takes more than {MEMORY_TO_OPEN / 2**30:.0f} GiB beyond its own bytes, "
-            "or than this machine has. Where you trust it, load it yourself and save its state_dict as safetensors."
-        ) from error
     except Exception as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):  # which torch says in a RuntimeError
+            raise CheckpointError(
+                f"refused {path.name}: to open it takes more than {MEMORY_TO_OPEN / 2**30:.0f} GiB beyond its own "
+                "bytes, or than this machine has. Where you trust it, load it yourself and save its state_dict as "
+                "safetensors."
+            ) from error
         # A damaged pickle can fail anywhere in torch.load, with any kind of error.
         sentence = re.split(r"\.\s|\n", str(error))[0] or type(error).__name__
         raise CheckpointError(

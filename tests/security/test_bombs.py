@@ -153,7 +153,7 @@ def test_a_key_is_not_written_out_endlessly(tmp_path):
     "content",
     [
         {"w": torch.zeros(1).expand(1 << 20, 1 << 20)},
-        {"w": Calls(torch.Tensor, 1 << 16, 1 << 14)},
+        {"w": Calls(torch.Tensor, 1 << 14, 1 << 14)},
         {"w": torch.nn.Parameter(torch.zeros(1).expand(1 << 15, 1 << 15))},
     ],
     ids=["repeated", "without numbers", "a parameter"],
@@ -161,6 +161,11 @@ def test_a_key_is_not_written_out_endlessly(tmp_path):
 def test_a_tensor_larger_than_its_file(tmp_path, content):
     (tmp_path / "net.pth").write_bytes(saved(content))
     assert "refused net.pth: its tensor w of shape" in told_of(tmp_path / "net.pth")
+
+
+def test_a_tensor_larger_than_what_may_be_taken(tmp_path):
+    (tmp_path / "net.pth").write_bytes(saved({"w": Calls(torch.Tensor, 1 << 16, 1 << 16)}))
+    assert "refused net.pth: to open it takes more than 4 GiB" in told_of(tmp_path / "net.pth")
 
 
 def test_a_small_tensor_may_repeat_its_numbers(tmp_path):
