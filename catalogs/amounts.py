@@ -1,5 +1,6 @@
 """Amounts as a reader is told them: bytes, seconds and operations, in the unit that fits."""
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -13,10 +14,7 @@ _ALMOST = 0.9995
 
 def size_in_words(count: float) -> str:
     """A number of bytes, in powers of 1,000: `812 MB`, `3.4 GB`."""
-    for unit, name in _SIZES:
-        if count >= _ALMOST * unit:
-            return f"{_two_digits(count / unit)} {name}"
-    return f"{count:.0f} B"
+    return _in_unit(count, _SIZES, _two_digits) or f"{count:.0f} B"
 
 
 def time_in_words(seconds: float) -> str:
@@ -32,10 +30,15 @@ def time_in_words(seconds: float) -> str:
 
 def operations_in_words(count: float) -> str:
     """Operations with three digits: `12.1 TFLOP`."""
-    for unit, name in _OPERATIONS:
+    return _in_unit(count, _OPERATIONS, _three_digits) or f"{count:.0f} FLOP"
+
+
+def _in_unit(count: float, units: Sequence[tuple[float, str]], digits: Callable[[float], str]) -> str | None:
+    """The count in the largest unit that it reaches; None where it reaches none."""
+    for unit, name in units:
         if count >= _ALMOST * unit:
-            return f"{_three_digits(count / unit)} {name}"
-    return f"{count:.0f} FLOP"
+            return f"{digits(count / unit)} {name}"
+    return None
 
 
 def _two_digits(number: float) -> str:

@@ -12,12 +12,12 @@ from pipeline.events import new_run_id
 from pipeline.folder import ResultsFolder
 from pipeline.folder_plan import plan_in
 from pipeline.identify import Identified, Unidentified, identify, told_apart
-from pipeline.job import Job, Outcome
+from pipeline.job import Job
 from pipeline.options import Options
 from pipeline.plan import Plan, Unit
 from pipeline.run_events import RunEvents, run_events
 from pipeline.share import Share
-from pipeline.summary import Executor, Failure, Reporter, RunSummary
+from pipeline.summary import Executor, Failure, Reporter, RunSummary, followed
 
 _PLAN_MAX_AGE = 3600.0
 """Seconds for which a plan takes a branch of a repository to stay where it was; a run asks."""
@@ -113,13 +113,8 @@ def _drive(request: RunRequest, job: Job, execute: Executor, reporter: Reporter,
     events.planned(plan, unidentified)
     reporter.planned(plan, unidentified)
     failures = [_unidentified_failure(row) for row in unidentified] + [_held_back(unit) for unit in plan.held_back]
-    computed = 0
-    for outcome in events.watched(execute(plan.units, job) if plan.units else ()):
-        reporter.finished(outcome)
-        if outcome.done:
-            computed += 1
-        else:
-            failures.append(_failure(outcome))
+    computed, failed = followed(events.watched(execute(plan.units, job) if plan.units else ()), reporter)
+    failures += failed
     return RunSummary(job.config, computed, len(plan.finished), tuple(failures), identified.renamed, job.run)
 
 
@@ -135,11 +130,6 @@ def _save_inputs(request: RunRequest, identified: Identified) -> None:
     folder.save_options(
         request.options.config, {**request.options.content, "catalog": catalog.name, "planned": planned}
     )
-
-
-def _failure(outcome: Outcome) -> Failure:
-    file = outcome.unit.file
-    return Failure(file.model, file.file, outcome.error or "", outcome.transient, new=True)
 
 
 def _unidentified_failure(row: Unidentified) -> Failure:

@@ -24,7 +24,7 @@ from pipeline.options import (
 )
 from pipeline.plan import Unit
 from pipeline.run_events import run_events
-from pipeline.summary import Executor, Failure, Reporter, RunSummary
+from pipeline.summary import Executor, Failure, Reporter, RunSummary, followed
 
 _MOST_NAMED = 5
 """Models that are named in a command; for more, their catalog is."""
@@ -93,17 +93,11 @@ def refit(request: RefitRequest, execute: Executor, reporter: Reporter) -> RunSu
         damage = unit.spectra_id in unreadable
         lacks = "its spectra could not be read" if damage else f"no spectra with {_described(spectrum)}"
         failures.append(Failure(unit.file.model, unit.file.file, f"{lacks}: {makes}", transient=True, new=True))
-    computed = 0
     job = Job(folder, cache_directory(), options.config, options, "cpu", request.threads, new_run_id())
     with run_events(job, stored["catalog"]) as events:
         events.planned(plan, ())
-        for outcome in events.watched(execute(plan.units, job) if ready else ()):
-            reporter.finished(outcome)
-            computed += outcome.done
-            if not outcome.done:
-                file = outcome.unit.file
-                failures.append(Failure(file.model, file.file, outcome.error or "", outcome.transient, new=True))
-    return RunSummary(options.config, computed, len(plan.finished), tuple(failures), {}, job.run)
+        computed, fresh = followed(events.watched(execute(plan.units, job) if ready else ()), reporter)
+    return RunSummary(options.config, computed, len(plan.finished), (*failures, *fresh), {}, job.run)
 
 
 def spectrum_options(stored: Mapping[str, Any]) -> SpectrumOptions:

@@ -1,6 +1,6 @@
 """What a run is told about while it goes on, and what is said of it at its end."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,3 +53,22 @@ class RunSummary:
     failures: tuple[Failure, ...]
     renamed: Mapping[str, str]
     run: str | None = None
+
+
+def followed(outcomes: Iterable[Outcome], reporter: Reporter) -> tuple[int, list[Failure]]:
+    """How many units were computed, and the failures of the others, each reported as it comes.
+
+    Args:
+        outcomes: As an executor yields them.
+        reporter: Told of each.
+    """
+    computed = 0
+    failures: list[Failure] = []
+    for outcome in outcomes:
+        reporter.finished(outcome)
+        if outcome.done:
+            computed += 1
+        else:
+            file = outcome.unit.file
+            failures.append(Failure(file.model, file.file, outcome.error or "", outcome.transient, new=True))
+    return computed, failures
