@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from checkpoints.architecture import ModelTensor, facts_of, find_tensor, model_tensors
@@ -16,6 +15,7 @@ from checkpoints.names import directions_of, without_wrappers
 from checkpoints.parts import Facts, Kind, ModuleFacts, Piece, squeezed
 from checkpoints.tensors import TensorHeader
 from checkpoints.torchvision_import import import_torchvision
+from checkpoints.without_numbers import without_numbers
 
 _LETTERS = {"query": "q", "key": "k", "value": "v"}
 _ROW_ORDER = ("Chunk", "Split")
@@ -86,7 +86,7 @@ def _build(transformers: Any, content: dict[str, Any]) -> nn.Module:
         if isinstance(each := getattr(transformers, name, None), type)
         and issubclass(each, transformers.PreTrainedModel)
     ]
-    with torch.device("meta"):
+    with without_numbers():
         model = known[0]._from_config(settings) if known else transformers.AutoModel.from_config(settings)
     assert isinstance(model, nn.Module)
     return model

@@ -14,6 +14,7 @@ from checkpoints.names import without_wrappers
 from checkpoints.parts import Facts
 from checkpoints.tensors import TensorHeader
 from checkpoints.torchvision_import import import_timm, import_torchvision
+from checkpoints.without_numbers import without_numbers
 
 _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 
@@ -25,7 +26,7 @@ def build_timm(name: str, settings: Mapping[str, Any] = {}) -> nn.Module:
         name: Name of the architecture, with or without the tag of its weights.
         settings: Arguments of the model, such as `num_classes`.
     """
-    with torch.device("meta"):
+    with without_numbers():
         model = import_timm().create_model(name, pretrained=False, **settings)
     assert isinstance(model, nn.Module)
     return model
@@ -57,7 +58,7 @@ def build_torchvision(name: str) -> nn.Module:
         settings["weights_backbone"] = None
     if "init_weights" in known or name in ("googlenet", "inception_v3"):
         settings["init_weights"] = False
-    with torch.device("meta"):
+    with without_numbers():
         model = builder(**settings)
     assert isinstance(model, nn.Module)
     return model
