@@ -1,0 +1,1 @@
+"""Experiments: what the theory says of networks and Gaussian processes, against what they do."""
