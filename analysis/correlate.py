@@ -1,56 +1,54 @@
 """How far the metrics of models agree with their published scores, beside what size and depth say alone.
 
-The pairs are rank-correlated within a family first: models of one recipe that differ in little else. A metric that
-orders models as their number of parameters or of layers does has not shown anything, so these two baselines are
-in every group, and every verdict is relative to them.
+Models are compared within a family: those of one recipe that differ in little else. Of several families, the taus of
+the families are averaged and tested over families; one line through the models of all of them is not drawn, because it
+mostly shows how families differ. A metric that orders models as their number of parameters or of layers does has not
+shown anything, so these two baselines are in every group, and every verdict is relative to them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from zlib import crc32
 
 import numpy as np
-import pyarrow as pa
 import scipy.stats
-import statsmodels.api as sm
 from numpy.typing import NDArray
 
 from analysis.errors import AnalysisError
-from analysis.results import Results
-from catalogs import unknown_name
-
-Vector = NDArray[np.float64]
-
-BASELINES = ("log10_params", "depth")
-"""What a metric has to beat: log10 of the parameter count, and the number of layers."""
+from analysis.sample import Sample, Target
+from analysis.size import BASELINES, LIKELY_CHANCE
+from analysis.statistics.association import Association, associations
+from analysis.statistics.described import Described, describe
+from analysis.statistics.partial import MeanTau, mean_tau, tau_difference
+from analysis.statistics.permutation import max_t_sign_flip, max_t_within
+from analysis.statistics.records import FEWEST_TESTED, Interval, Vector
 
 METRICS = (
     *("alpha_mean", "alpha_median", "alpha_hat_mean", "log_alpha_norm_mean"),
     *("log_norm_mean", "log_spectral_norm_mean", "stable_rank_mean", "entropy_mean"),
     *("erg_delta_mean", "erg_gap_mean", "tail_trace_log_mean"),
 )
-"""Columns of `scored_models` that are judged."""
+"""Columns of `scored_models` that are judged where none are named."""
 
-FEWEST = 5
-"""Models in a group below which nothing is computed: with 4, even a perfect order has p = 1/12."""
-
-FEWEST_ADDED = 10
-"""Models in a group below which `added` is not computed: it fits four coefficients to all models but one."""
+MOST_TESTED = 100
+"""Groups that are tested one by one, the largest; the others are described, and are in what is said of all."""
 
 
-LIKELY_CHANCE = 0.05
-"""The p-value above which an order of models is called chance."""
+_MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 4_999, 499, 2_000_000
+"""Resamples: fewer for many families, whose means are nearly normal."""
 
 
 class Verdict(StrEnum):
     """What a correlation is worth, judged in this order."""
 
     TOO_FEW = "too few to judge"
+    UNTESTED = "not tested"
     CONSTANT = "the same for all"
     BASELINE = "baseline"
     NO_MORE = "no better than a baseline"
     CHANCE = "may be chance"
+    UNCOMPARED = "not chance, but size is unknown"
     BETTER = "better than the baselines"
 
 
@@ -59,199 +57,265 @@ class Correlation:
     """One metric against one published score in one group of models.
 
     Signs are those of the metric against the score as it was published: for an error, a metric that is small for
-    good models has a positive tau; for an accuracy, a negative one. `higher_is_better` says which of the two it is.
+    good models has a positive tau; for an accuracy, a negative one.
 
     Attributes:
-        dataset: What the score was measured on, with `split`, `score_metric` and `unit`.
-        higher_is_better: False for errors, losses and perplexities.
-        family: The series of models; None for all models of the dataset together.
-        metric: Column of `scored_models`.
-        n: Models, each content and each duplicate group once, those without the metric left out.
-        kendall_tau: Kendall's tau-b.
-        kendall_p: Its two-sided p-value for no association: exact without ties, else the normal approximation. Not
-            adjusted for the number of metrics that are looked at.
+        metric: Its column.
+        n: Models that have it.
+        kendall_tau: Kendall's tau-b, from 4 models, as are Pearson's r, R2, RMSE and the line.
+        kendall_p: Its two-sided p for no association, of this metric alone, from 5 models.
+        test: Where that is from: `exact`, `permutation` or `normal`.
+        adjusted_p: The p adjusted for all metrics of the group (max-T permutation); None for baselines.
+        tau_interval: The 95 % interval of tau, from 8 models.
+        smallest_tau: The smallest |tau| that so many models can tell from chance.
+        ceiling_tau: The tau that a perfect metric could be expected to reach, as scores have errors.
         spearman_rho: Spearman's rank correlation.
-        slope: Of the least-squares line of the score on the metric, in `unit` per unit of the metric.
-        intercept: Of that line, in `unit`.
-        r_squared: Share of the scores' variance on that line.
-        added: What the metric adds to both baselines out of sample: the share of the leave-one-out squared error of
-            a least-squares fit of the score on log10_params and depth that goes away when the metric joins them.
-            Negative where predictions become worse; None for the baselines and below `FEWEST_ADDED` models.
-        verdict: What to make of it. All numbers but n are None where there are too few models.
+        pearson_r: The correlation.
+        r_squared: Share of the scores' variance on the least-squares line.
+        r_squared_interval: Its 95 % interval, from 8 models.
+        rmse: Root of the mean (over n) squared distance of scores from that line, in the score's unit.
+        slope: Of the line of the score on the metric.
+        intercept: Of that line, in the score's unit.
+        verdict: What to make of it.
     """
 
-    dataset: str
-    split: str | None
-    score_metric: str
-    unit: str
-    higher_is_better: bool
-    family: str | None
     metric: str
     n: int
     kendall_tau: float | None = None
     kendall_p: float | None = None
+    test: str | None = None
+    adjusted_p: float | None = None
+    tau_interval: Interval | None = None
+    smallest_tau: float | None = None
+    ceiling_tau: float | None = None
     spearman_rho: float | None = None
+    pearson_r: float | None = None
+    r_squared: float | None = None
+    r_squared_interval: Interval | None = None
+    rmse: float | None = None
     slope: float | None = None
     intercept: float | None = None
-    r_squared: float | None = None
-    added: float | None = None
     verdict: Verdict
 
 
-def correlate(
-    results: Results, *, dataset: str | None = None, family: str | None = None, metrics: Sequence[str] = METRICS
-) -> tuple[Correlation, ...]:
-    """Correlate metrics with published scores.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The models of one family, or those of a sample without families.
 
-    Only models whose every weight file is done take part, with their primary score on each dataset.
+    Attributes:
+        family: Its name, None where there are no families.
+        n: Models.
+        correlations: The metrics in the order asked for, then the baselines.
+    """
+
+    family: str | None
+    n: int
+    correlations: tuple[Correlation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """One metric over all families that can be described, each counted once.
+
+    Attributes:
+        metric: Its column.
+        n: Models of these families.
+        tau: Mean of the families' taus, its interval by bootstrap over families and its p by flipping their signs.
+        adjusted_p: The p adjusted for all metrics of the table (max-T over families); None for baselines.
+        r_squared: Mean of the families' R2. Positive for a metric of no worth too: 1 / (n - 1) in a family of n.
+        rmse: Mean of the families' RMSE, in the score's unit.
+        difference: How much stronger its tau is than that of the metric it is set against; None for none.
+    """
+
+    metric: str
+    n: int
+    tau: MeanTau
+    adjusted_p: float | None
+    r_squared: float | None
+    rmse: float | None
+    difference: MeanTau | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlations:
+    """All about one score.
+
+    Attributes:
+        target: The score.
+        n: Models that have it.
+        n_without_family: Models of no family where others have one: left out.
+        groups: The families by name; one nameless group where there are none.
+        together: Over families, where there are several; empty otherwise.
+        against: The metric that the others are set against, if any.
+    """
+
+    target: Target
+    n: int
+    n_without_family: int
+    groups: tuple[Group, ...]
+    together: tuple[Together, ...]
+    against: str | None = None
+
+
+def correlate(sample: Sample, metrics: Sequence[str], *, against: str | None = None, seed: int = 0) -> Correlations:
+    """Correlate metrics with one published score, family by family and over all families.
 
     Args:
-        results: Open results.
-        dataset: Only this one.
-        family: Only this one.
-        metrics: Columns of `scored_models`; the baselines always come along.
-
-    Returns:
-        For each dataset, for each family and (unless one family is all) for all models together: the metrics in
-        the order given, then the baselines.
+        sample: Models with the score.
+        metrics: Columns of it; the baselines that are known of any model come along.
+        against: One of the metrics: how much stronger each is than it, family by family.
+        seed: Of resamples and permutations. A family's numbers do not depend on other families.
 
     Raises:
-        AnalysisError: A dataset, family or metric is unknown.
+        AnalysisError: There is no column of such a name.
     """
-    columns = [*dict.fromkeys(metric for metric in metrics if metric not in BASELINES), *BASELINES]
-    for column in columns:
-        _check("metric", column, _numbers(results))
-    rows = results.rows(
-        f"""SELECT dataset, split, score_metric, unit, higher_is_better, family, duplicate_group, content, score,
-                {", ".join(columns)}
-            FROM scored_models
-            ORDER BY dataset, split, score_metric, unit, higher_is_better, family, model"""
+    asked = tuple(dict.fromkeys(name for name in metrics if name not in BASELINES))
+    known = [name for name in BASELINES if name in sample.columns and np.isfinite(sample.column(name)).any()]
+    columns = (*asked, *known)
+    table = np.array([sample.column(name) for name in columns]).reshape(len(columns), sample.n).T
+    if against is not None and against not in columns:
+        sample.column(against)
+        raise AnalysisError(f"the metrics are set against {against}, which is none of them; name it as a metric too.")
+    names: tuple[str | None, ...] = sample.family_names or (None,)
+    codes = sample.family_codes if sample.family_names else np.zeros(sample.n, dtype=np.int64)
+    described = [describe(column, sample.score, codes, len(names)) for column in table.T]
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+    tested = set(np.argsort(-sizes, kind="stable")[:MOST_TESTED].tolist())
+    members = np.split(np.argsort(codes, kind="stable")[int((codes < 0).sum()) :], np.cumsum(sizes)[:-1])
+    groups = []
+    for place, name in enumerate(names):
+        rows = [_described(metric, each, place) for metric, each in zip(columns, described, strict=True)]
+        if place in tested and sizes[place] >= FEWEST_TESTED:
+            generator = np.random.default_rng([seed, crc32((name or "").encode("utf-8", "replace"))])
+            rows = _tested(rows, table[members[place]], sample, members[place], len(asked), generator)
+        groups.append(Group(family=name, n=int(sizes[place]), correlations=tuple(rows)))
+    return Correlations(
+        target=sample.target,
+        n=sample.n,
+        n_without_family=int((codes < 0).sum()),
+        groups=tuple(groups),
+        together=_together(columns, described, len(asked), against, seed) if len(names) > 1 else (),
+        against=against,
     )
-    if dataset is not None:
-        _check("dataset", dataset, [row["dataset"] for row in rows])
-    if family is not None:
-        _check("family", family, [row["family"] for row in rows if row["family"]])
-    found: list[Correlation] = []
-    for key, members in _by(rows, _SCORE).items():
-        if dataset in (None, key[0]):
-            for name, group in _families(members):
-                if family in (None, name):
-                    found += _correlations(dict(zip(_SCORE, key, strict=True)) | {"family": name}, group, columns)
-    return tuple(found)
 
 
-_SCORE = ("dataset", "split", "score_metric", "unit", "higher_is_better")
-
-Row = dict[str, Any]
-
-
-def _numbers(results: Results) -> list[str]:
-    """The columns of `scored_models` that are numbers."""
-    schema = results.sql("FROM scored_models LIMIT 0").schema
-    return [field.name for field in schema if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)]
-
-
-def _check(kind: str, name: str, known: Sequence[str]) -> None:
-    if name not in known:
-        raise AnalysisError(unknown_name(kind, name, known))
-
-
-def _by(rows: Sequence[Row], columns: Sequence[str]) -> dict[tuple[Any, ...], list[Row]]:
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[column] for column in columns), []).append(row)
-    return groups
-
-
-def _families(rows: Sequence[Row]) -> list[tuple[str | None, list[Row]]]:
-    """The families by name, then (None) all models, unless they are one family."""
-    families = [(name, group) for (name,), group in _by(rows, ["family"]).items() if name is not None]
-    if len(families) == 1 and len(families[0][1]) == len(rows):
-        return [families[0]]
-    return [*families, (None, list(rows))]
-
-
-def _once(rows: Sequence[Row]) -> list[Row]:
-    """The first of the models that have the same content or are in the same duplicate group."""
-    seen: set[tuple[str, str]] = set()
-    kept = []
-    for row in rows:
-        names = {(column, row[column]) for column in ("content", "duplicate_group") if row[column] is not None}
-        if not names & seen:
-            kept.append(row)
-        seen |= names
-    return kept
-
-
-def _correlations(group: dict[str, Any], rows: Sequence[Row], columns: Sequence[str]) -> list[Correlation]:
-    distinct = _once(rows)
-    table = {column: _floats(distinct, column) for column in [*columns, "score"]}
-    return [_correlation(group, column, table) for column in columns]
-
-
-def _floats(rows: Sequence[Row], column: str) -> Vector:
-    return np.array([np.nan if row[column] is None else row[column] for row in rows], dtype=np.float64)
-
-
-def _correlation(group: dict[str, Any], metric: str, table: dict[str, Vector]) -> Correlation:
-    there = np.isfinite(table[metric]) & np.isfinite(table["score"])
-    x, y = table[metric][there], table["score"][there]
-    n = len(x)
-    if n < FEWEST:
-        return Correlation(**group, metric=metric, n=n, verdict=Verdict.TOO_FEW)
-    tau = _tau(x, y)
-    if tau is None:
-        return Correlation(**group, metric=metric, n=n, verdict=Verdict.CONSTANT)
-    line = sm.OLS(y, sm.add_constant(x, has_constant="add")).fit()
-    p = float(scipy.stats.kendalltau(x, y).pvalue)
-    baselines = [table[name][there] for name in BASELINES]
+def _described(metric: str, each: Described, place: int) -> Correlation:
+    n = int(each.n[place])
+    if n < FEWEST_TESTED:
+        verdict = Verdict.TOO_FEW
+    else:
+        verdict = Verdict.CONSTANT if np.isnan(each.tau[place]) else Verdict.UNTESTED
     return Correlation(
-        **group,
         metric=metric,
         n=n,
-        kendall_tau=tau,
-        kendall_p=p,
-        spearman_rho=float(scipy.stats.spearmanr(x, y).statistic),
-        slope=float(line.params[1]),
-        intercept=float(line.params[0]),
-        r_squared=float(line.rsquared),
-        added=None if metric in BASELINES else _added(x, y, baselines),
-        verdict=_verdict(metric, tau, p, [_tau(baseline, y) for baseline in baselines]),
+        kendall_tau=_known(each.tau[place]),
+        pearson_r=_known(each.pearson[place]),
+        r_squared=_known(each.r_squared[place]),
+        rmse=_known(each.rmse[place]),
+        slope=_known(each.slope[place]),
+        intercept=_known(each.intercept[place]),
+        verdict=verdict,
     )
 
 
-def _tau(x: Vector, y: Vector) -> float | None:
-    """Kendall's tau-b, None where one of the two does not vary or is not known for all."""
-    if not np.isfinite(x).all() or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(scipy.stats.kendalltau(x, y).statistic)
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
-def _verdict(metric: str, tau: float, p: float, baselines: Sequence[float | None]) -> Verdict:
-    if metric in BASELINES:
+def _tested(
+    rows: Sequence[Correlation],
+    table: Vector,
+    sample: Sample,
+    members: NDArray[np.int64],
+    n_metrics: int,
+    generator: np.random.Generator,
+) -> list[Correlation]:
+    """The rows of one group with their tests and intervals."""
+    score, error = sample.score[members], sample.score_error[members]
+    found = associations(table, score, score_error=error, generator=generator)
+    nobody = np.zeros(len(members), dtype=np.int64)
+    adjusted = max_t_within(table[:, :n_metrics], score, nobody, generator=generator) if n_metrics else np.empty(0)
+    p_values = [*map(_known, adjusted), *(None for _ in rows[n_metrics:])]
+    return [
+        _judged(_with_tests(row, own, p), column, table[:, n_metrics:], score)
+        for row, own, p, column in zip(rows, found, p_values, table.T, strict=True)
+    ]
+
+
+def _with_tests(row: Correlation, own: Association, adjusted: float | None) -> Correlation:
+    if own.tau is None or row.kendall_tau is None:
+        return row
+    return replace(
+        row,
+        kendall_p=own.tau_p,
+        test=None if own.tau_test is None else str(own.tau_test),
+        adjusted_p=adjusted,
+        tau_interval=own.tau_interval,
+        smallest_tau=own.smallest_tau,
+        ceiling_tau=None if own.ceiling is None else own.ceiling.tau,
+        spearman_rho=own.spearman,
+        r_squared_interval=own.r_squared_interval,
+    )
+
+
+def _judged(row: Correlation, column: Vector, baselines: Vector, score: Vector) -> Correlation:
+    """The row with its verdict."""
+    return row if row.kendall_p is None else replace(row, verdict=_verdict(row, column, baselines, score))
+
+
+def _verdict(row: Correlation, column: Vector, baselines: Vector, score: Vector) -> Verdict:
+    if row.metric in BASELINES:
         return Verdict.BASELINE
-    if any(abs(baseline) >= abs(tau) - 1e-12 for baseline in baselines if baseline is not None):
-        return Verdict.NO_MORE
-    return Verdict.CHANCE if p > LIKELY_CHANCE else Verdict.BETTER
+    common = [np.isfinite(column) & np.isfinite(baseline) for baseline in baselines.T]
+    for baseline, there in zip(baselines.T, common, strict=True):
+        if _strength(baseline[there], score[there]) >= _strength(column[there], score[there]) - 1e-12 and there.any():
+            return Verdict.NO_MORE
+    p = row.kendall_p if row.adjusted_p is None else row.adjusted_p
+    if p is None or p > LIKELY_CHANCE:
+        return Verdict.CHANCE
+    return Verdict.BETTER if any(there.any() for there in common) else Verdict.UNCOMPARED
 
 
-def _added(x: Vector, y: Vector, baselines: Sequence[Vector]) -> float | None:
-    """Share of the leave-one-out squared error that goes away when x joins the baselines."""
-    if len(x) < FEWEST_ADDED or not all(np.isfinite(baseline).all() for baseline in baselines):
-        return None
-    without = _left_out_error(y, baselines)
-    added = 1 - _left_out_error(y, [*baselines, x]) / without if without > 0 else np.nan
-    return float(added) if np.isfinite(added) else None
+def _strength(column: Vector, score: Vector) -> float:
+    """|tau| on the models that have both a metric and a baseline; below 0 where it does not vary."""
+    if len(column) < 2 or np.ptp(column) == 0 or np.ptp(score) == 0:
+        return -1.0
+    return abs(float(scipy.stats.kendalltau(column, score, method="asymptotic").statistic))
 
 
-def _left_out_error(y: Vector, regressors: Sequence[Vector]) -> float:
-    """Mean squared error of each value predicted from all others, NaN where the others cannot predict one.
+def _together(
+    columns: Sequence[str], described: Sequence[Described], n_metrics: int, against: str | None, seed: int
+) -> tuple[Together, ...]:
+    if not columns:
+        return ()
+    taus = np.column_stack([each.tau for each in described])
+    adjusted = np.full(len(columns), np.nan)
+    draws = int(np.clip(_DRAWN // len(taus), _FEWEST_DRAWS, _MOST_DRAWS))
+    if n_metrics:
+        generator = np.random.default_rng(seed)
+        adjusted[:n_metrics] = max_t_sign_flip(taus[:, :n_metrics], generator=generator, draws=draws)
+    other = None if against is None else taus[:, columns.index(against)]
+    rows = []
+    for place, (metric, each) in enumerate(zip(columns, described, strict=True)):
+        generator = np.random.default_rng([seed, crc32(metric.encode("utf-8", "replace"))])
+        difference = None
+        if other is not None and metric != against:
+            difference, _ = tau_difference(each.tau, other, generator=generator, draws=draws)
+        known = np.isfinite(each.tau)
+        rows.append(
+            Together(
+                metric=metric,
+                n=int(each.n[known].sum()),
+                tau=mean_tau(each.tau, generator=generator, draws=draws),
+                adjusted_p=_known(adjusted[place]),
+                r_squared=_mean(each.r_squared),
+                rmse=_mean(each.rmse),
+                difference=difference,
+            )
+        )
+    return tuple(rows)
 
-    A residual of the fit to all over 1 - leverage is that of the fit without its own model (Allen's PRESS).
-    """
-    design = np.column_stack([np.ones_like(y), *regressors])
-    hat = design @ np.linalg.pinv(design)
-    slack = 1 - np.diag(hat)
-    if (slack < 1e-9).any():
-        return np.nan
-    return float(np.mean(((y - hat @ y) / slack) ** 2))
+
+def _mean(values: Vector) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None

@@ -3,49 +3,47 @@
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.correlate import Correlation, Verdict, correlate
+from analysis.correlate import METRICS, Correlations, Group, Together, Verdict, correlate
 from analysis.grouped import grouped_kernels, told
 from analysis.reading import reading
 from analysis.results import Results
+from analysis.samples_from_results import samples_from_results
+from analysis.size import SizeStudy, size_study
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """The correlations of one dataset, score and family (None for all), and what they say."""
+class Read:
+    """One family's correlations (None for models without families), and what they say."""
 
-    family: str | None
-    correlations: tuple[Correlation, ...]
+    group: Group
     reading: str
-
-    @property
-    def n(self) -> int:
-        """Models in it."""
-        return max(each.n for each in self.correlations)
 
     @property
     def n_better(self) -> int:
         """Metrics that order its models better than both baselines."""
-        return sum(each.verdict is Verdict.BETTER for each in self.correlations)
+        return sum(each.verdict is Verdict.BETTER for each in self.group.correlations)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One published score of a dataset: the models that have it, and its groups."""
+class Scored:
+    """One published score: the models that have it, what metrics add to size, all families, and each."""
 
-    dataset: str
-    split: str | None
-    score_metric: str
-    unit: str
-    higher_is_better: bool
+    found: Correlations
+    size: SizeStudy
     rows: tuple[Row, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[Read, ...]
+
+    @property
+    def together(self) -> tuple[Together, ...]:
+        """Each metric over families."""
+        return self.found.together
 
     @property
     def n(self) -> int:
         """Models in its largest group, each content once."""
-        return max(group.n for group in self.groups)
+        return max(each.group.n for each in self.groups)
 
 
 def totals(results: Results) -> Row:
@@ -59,7 +57,7 @@ def totals(results: Results) -> Row:
             sum(n_analyzed) AS n_analyzed, sum(n_ok) AS n_ok, sum(n_tied) AS n_tied, sum(n_skipped) AS n_skipped,
             sum(params_covered) AS params_covered,
             sum(params_covered) / nullif(sum(params_matrices), 0) AS coverage
-        FROM models"""
+        FROM models WHERE status <> 'scores-only'"""
     )[0]
 
 
@@ -117,23 +115,23 @@ def fitted_layers(results: Results) -> list[Row]:
     )
 
 
-def targets(results: Results) -> list[Target]:
-    """What was published, the scores of most models first, each with its correlations."""
-    found: dict[tuple[Any, ...], dict[str | None, list[Correlation]]] = {}
-    for each in correlate(results):
-        key = (each.dataset, each.split, each.score_metric, each.unit, each.higher_is_better)
-        found.setdefault(key, {}).setdefault(each.family, []).append(each)
+def scored(results: Results) -> list[Scored]:
+    """What was published, the scores of the largest families first, each with its correlations."""
     rows = results.rows("FROM scored_models ORDER BY family IS NULL, family, params, name, model")
     columns = ("dataset", "split", "score_metric", "unit", "higher_is_better")
-    several = [
-        Target(
-            **dict(zip(columns, key, strict=True)),
-            rows=tuple(row for row in rows if tuple(row[column] for column in columns) == key),
-            groups=tuple(Group(family, tuple(each), reading(each)) for family, each in groups.items()),
+    several = []
+    for sample in samples_from_results(results, metrics=METRICS):
+        key = tuple(getattr(sample.target, column) for column in columns)
+        found = correlate(sample, METRICS)
+        several.append(
+            Scored(
+                found=found,
+                size=size_study(sample, METRICS),
+                rows=tuple(row for row in rows if tuple(row[column] for column in columns) == key),
+                groups=tuple(Read(group, reading(group)) for group in found.groups),
+            )
         )
-        for key, groups in found.items()
-    ]
-    return sorted(several, key=lambda target: (-target.n, target.dataset))
+    return sorted(several, key=lambda each: (-each.n, each.found.target.dataset))
 
 
 def not_fitted(results: Results) -> list[Row]:

@@ -2,60 +2,72 @@
 
 from collections.abc import Sequence
 
-from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, LIKELY_CHANCE, Correlation, Verdict
+from analysis.correlate import Correlation, Group, Verdict
+from analysis.size import BASELINES, LIKELY_CHANCE
+from analysis.statistics.records import FEWEST_TESTED
 from catalogs import counted
 
 _SPELT_OUT = {"log10_params": "the number of parameters", "depth": "depth"}
 
 
-def reading(group: Sequence[Correlation]) -> str:
-    """Say what one group's correlations are worth.
-
-    Args:
-        group: All correlations of one dataset, score and family, baselines included, as `correlate` gives them.
-    """
-    n = max(each.n for each in group)
-    if n < FEWEST:
-        return f"Too few models to judge: {n}, and {FEWEST} are needed."
-    judged = [each for each in group if each.metric not in BASELINES and each.kendall_tau is not None]
+def reading(group: Group) -> str:
+    """Say what one group's correlations are worth."""
+    n = max((each.n for each in group.correlations), default=0)
+    if n < FEWEST_TESTED:
+        return f"Too few models to judge: {n}, and {FEWEST_TESTED} are needed."
+    judged = [each for each in group.correlations if each.metric not in BASELINES and each.kendall_p is not None]
     if not judged:
-        return f"Nothing to correlate: metrics or scores do not vary, or are known for too few of the {n} models."
+        return _nothing_judged(group, n)
     best = max(judged, key=_strength)
-    looked_at = counted(len(judged), "metric was", "metrics were")
-    told = f"{_going(_equals(judged, best))} best with the score of these {best.n} models"
-    told += f" (tau = {best.kendall_tau:.2f}, p = {best.kendall_p:.2g}; {looked_at} looked at)."
+    numbers = _numbers(best, len(judged))
+    told = f"{_going(_equals(judged, best))} best with the score of these {best.n} models ({numbers})."
     better = [each for each in judged if each.verdict is Verdict.BETTER]
     if better:
-        return f"{told} {_something(group, better)}{_after_looking(judged, better)}"
+        return f"{told} {_something(group, better)}"
+    if any(each.verdict is Verdict.UNCOMPARED for each in judged):
+        return f"{told} Whether size orders them as well cannot be said: how many parameters they have is unknown."
     if not any(_significant(each) for each in judged):
         nothing = f"No metric is significant at n = {n}."
     else:
         nothing = f"No metric orders the models better than their size at n = {n}."
     if best.verdict is Verdict.CHANCE:
-        return f"{nothing} {told} That may be chance, so nothing here speaks for a metric."
+        least = "" if best.smallest_tau is None else f"; {n} models cannot show a tau below {best.smallest_tau:.2f}"
+        return f"{nothing} {told} That may be chance, so nothing here speaks for a metric{least}."
     return f"{nothing} {told} {_nothing(group, best, len(_equals(judged, best)))}"
 
 
-def headline(groups: Sequence[Sequence[Correlation]]) -> Sequence[Correlation] | None:
-    """The group that is read first: the largest family that can be judged, or else the largest group; None for none."""
-    judged = [group for group in groups if group and max(each.n for each in group) >= FEWEST]
-    return max(judged, key=lambda group: (group[0].family is not None, max(each.n for each in group)), default=None)
+def headline(groups: Sequence[Group]) -> Group | None:
+    """The group that is read first: the largest that can be judged; None for none."""
+    judged = [group for group in groups if _n(group) >= FEWEST_TESTED]
+    return max(judged, key=lambda group: (group.family is not None, _n(group)), default=None)
+
+
+def _n(group: Group) -> int:
+    return max((each.n for each in group.correlations), default=0)
+
+
+def _nothing_judged(group: Group, n: int) -> str:
+    if any(each.verdict is Verdict.UNTESTED for each in group.correlations):
+        return f"Not tested, as there are so many families; asked for alone, its {n} models are."
+    rivals = _baselines(group)
+    if rivals and all(each.metric in BASELINES for each in group.correlations):
+        return f"No metric is looked at; {_told(rivals)} is what one has to beat on these {n} models."
+    return f"Nothing to correlate: metrics or scores do not vary, or are known for too few of the {n} models."
+
+
+def _numbers(best: Correlation, looked_at: int) -> str:
+    told = f"tau = {best.kendall_tau:.2f}, p = {best.kendall_p:.2g}"
+    if looked_at == 1 or best.adjusted_p is None:
+        return f"{told}; {counted(looked_at, 'metric was', 'metrics were')} looked at"
+    return f"{told}; p = {best.adjusted_p:.2g} as the best of {looked_at} metrics that were looked at"
 
 
 def _significant(each: Correlation) -> bool:
-    return each.kendall_p is not None and each.kendall_p <= LIKELY_CHANCE
+    p = each.kendall_p if each.adjusted_p is None else each.adjusted_p
+    return p is not None and p <= LIKELY_CHANCE
 
 
-def _after_looking(judged: Sequence[Correlation], better: Sequence[Correlation]) -> str:
-    """What is left of the smallest p where so many metrics were looked at, if that is chance (Bonferroni's bound)."""
-    p = min(each.kendall_p or 0.0 for each in better) * len(judged)
-    if p <= LIKELY_CHANCE:
-        return ""
-    n = len(judged)
-    return f" With {n} metrics looked at, such a p may be chance (times {n}: {min(p, 1):.2g})."
-
-
-def _nothing(group: Sequence[Correlation], best: Correlation, n_best: int) -> str:
+def _nothing(group: Group, best: Correlation, n_best: int) -> str:
     rivals = [each for each in _baselines(group) if _strength(each) >= _strength(best) - 1e-12]
     rivals = rivals or _baselines(group)  # the best metric is known for fewer models than the baselines
     verb = "orders" if len(rivals) == 1 else "order"
@@ -66,22 +78,15 @@ def _nothing(group: Sequence[Correlation], best: Correlation, n_best: int) -> st
     )
 
 
-def _something(group: Sequence[Correlation], better: Sequence[Correlation]) -> str:
+def _something(group: Group, better: Sequence[Correlation]) -> str:
     rivals = _baselines(group)
     order = "One metric orders" if len(better) == 1 else f"{len(better)} metrics order"
     told = f"{order} them better than {_told(rivals) if rivals else 'depth and parameters, which do not vary'}."
-    added = [each.added for each in better if each.added is not None]
-    if not added:
-        return f"{told} Whether that holds for other models, fewer than {FEWEST_ADDED} models cannot say."
-    if max(added) <= 0:
-        return f"{told} But added to depth and parameters, none makes better predictions of a model left out."
-    best = max(better, key=lambda each: each.added or 0)
-    saved = f"{100 * max(added):.0f} %"
-    return f"{told} Added to depth and parameters, {best.metric} takes {saved} off the leave-one-out error."
+    return f"{told} Whether that holds for other models, one family cannot say." if group.family else told
 
 
-def _baselines(group: Sequence[Correlation]) -> list[Correlation]:
-    return [each for each in group if each.metric in BASELINES and each.kendall_tau is not None]
+def _baselines(group: Group) -> list[Correlation]:
+    return [each for each in group.correlations if each.metric in BASELINES and each.kendall_tau is not None]
 
 
 def _strength(each: Correlation) -> float:

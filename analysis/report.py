@@ -12,12 +12,14 @@ import numpy as np
 from markupsafe import Markup
 
 from analysis import facts, formats, order
-from analysis.correlate import BASELINES, FEWEST, FEWEST_ADDED, METRICS
+from analysis.correlate import METRICS
 from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
 from analysis.placing import put_in_place
 from analysis.reading import headline
 from analysis.results import Results
+from analysis.size import BASELINES
 from analysis.spectrum_figure import spectrum_figure
+from analysis.statistics.records import FEWEST_TESTED
 from analysis.stored_layer import stored_layer
 from catalogs.plain import plain_text
 
@@ -55,7 +57,7 @@ def write_report(results: Results, path: str | Path) -> Path:
 
 def report_html(results: Results) -> str:
     """The report as text."""
-    targets = facts.targets(results)
+    targets = facts.scored(results)
     layers = facts.fitted_layers(results)
     models = facts.model_rows(results)
     return _template().render(
@@ -66,8 +68,8 @@ def report_html(results: Results) -> str:
         run=facts.run_facts(results),
         families=[(family, list(rows)) for family, rows in groupby(models, key=itemgetter("family"))],
         n_models=len(models),
-        judged=[_drawn(target, index) for index, target in enumerate(targets) if target.n >= FEWEST],
-        unjudged=[target for target in targets if target.n < FEWEST],
+        judged=[_drawn(target, index) for index, target in enumerate(targets) if target.n >= FEWEST_TESTED],
+        unjudged=[target for target in targets if target.n < FEWEST_TESTED],
         finding=_finding(targets),
         figures=_layer_figures(results, layers),
         failures=facts.failures(results),
@@ -76,8 +78,7 @@ def report_html(results: Results) -> str:
         grouped=facts.grouped(results),
         n_metrics=len(METRICS),
         baselines=BASELINES,
-        fewest=FEWEST,
-        fewest_added=FEWEST_ADDED,
+        fewest=FEWEST_TESTED,
     )
 
 
@@ -94,15 +95,15 @@ def _without_hidden_characters(value: Any) -> Any:
     return plain_text(value, keep="\t\n") if type(value) is str else value  # Markup is ours
 
 
-def _drawn(target: facts.Target, index: int) -> Row:
+def _drawn(target: facts.Scored, index: int) -> Row:
     return {"target": target, "figure": Markup(score_figure(target.rows, _PANELS, f"score{index}"))}
 
 
-def _finding(targets: Sequence[facts.Target]) -> Row | None:
+def _finding(targets: Sequence[facts.Scored]) -> Row | None:
     """The group that is read first, with its score."""
-    pairs = [(target, group) for target in targets for group in target.groups]
-    first = headline([group.correlations for _, group in pairs])
-    return next(({"target": target, "group": group} for target, group in pairs if group.correlations is first), None)
+    pairs = [(target, each) for target in targets for each in target.groups]
+    first = headline([each.group for _, each in pairs])
+    return next(({"target": target, "group": each} for target, each in pairs if each.group is first), None)
 
 
 def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Results folders opened for questions: views in an in-memory DuckDB, read-only."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -36,6 +37,13 @@ VIEWS = (
 )
 """The views, each after those that it is made of; `sql/<view>.sql` says what is in them."""
 
+_KEPT = {
+    "contents": ("models", "scored_models"),
+    "averages": ("model_metrics", "scored_models"),
+    "skips": ("skipped",),
+}
+"""Views of the schema `stored` that take long, and those made of them: kept as tables once one is asked for."""
+
 METRICS = (
     *("alpha", "alpha_sigma", "lambda_min", "lambda_max", "d_ks", "d_ww", "n_tail"),
     *("log_norm", "log_spectral_norm", "alpha_hat", "log_alpha_norm", "stable_rank", "matrix_rank", "entropy"),
@@ -71,6 +79,7 @@ class Results:
     config: str
     configs: tuple[Configuration, ...]
     _connection: duckdb.DuckDBPyConnection = field(repr=False)
+    _kept: set[str] = field(repr=False, default_factory=set)
 
     @property
     def configuration(self) -> Configuration:
@@ -89,6 +98,7 @@ class Results:
         Raises:
             AnalysisError: It is not one SELECT, names something unknown, or DuckDB cannot answer it.
         """
+        self._keep(query)
         return select(self._connection, query)
 
     def rows(self, query: str) -> list[dict[str, Any]]:
@@ -130,6 +140,16 @@ class Results:
             raise AnalysisError(f"{model} has no metrics of {layer} yet; the same `setol run` computes them.")
         evals = np.sort(found["evals"][0].values.to_numpy())
         return evals * found["evals_factor"][0].as_py()
+
+    def _keep(self, query: str) -> None:
+        """Work out once what takes long of the views that a question may name."""
+        asked = set(re.findall(r"\w+", query.casefold()))
+        for name, views in _KEPT.items():
+            if name not in self._kept and not asked.isdisjoint(views):
+                table = select(self._connection, f"FROM stored.{name}")
+                _load(self._connection, f"CREATE OR REPLACE TABLE stored.{name}_kept AS FROM incoming", table)
+                self._connection.execute(f"CREATE OR REPLACE VIEW stored.{name} AS FROM stored.{name}_kept")
+                self._kept.add(name)
 
     def _key(self, model: str) -> str:
         """The key of a model that is called by its key or its name."""

@@ -55,7 +55,7 @@ COMMANDS = {
     "correlate": ["correlate"],
     "regress": ["regress"],
     "sensitivity": ["sensitivity"],
-    "report": ["report", "--out", "{out}"],
+    "report": ["report", "--output", "{out}.html"],
 }
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _OPERATIONS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
+_COUNTS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 _TIMES = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 _SHORT_TIMES = ((0.0995, 1.0, "s"), (0.000_995, 1e-3, "ms"), (0, 1e-6, "µs"))
 
@@ -28,16 +29,23 @@ def time_in_words(seconds: float) -> str:
     return f"{_two_digits(seconds / fraction)} {name}"
 
 
+def count_in_words(count: float) -> str:
+    """A number of things, such as parameters, with three digits: `25.6M`."""
+    return _in_unit(count, _COUNTS, _three_digits, "") or f"{count:.0f}"
+
+
 def operations_in_words(count: float) -> str:
     """Operations with three digits: `12.1 TFLOP`."""
     return _in_unit(count, _OPERATIONS, _three_digits) or f"{count:.0f} FLOP"
 
 
-def _in_unit(count: float, units: Sequence[tuple[float, str]], digits: Callable[[float], str]) -> str | None:
+def _in_unit(
+    count: float, units: Sequence[tuple[float, str]], digits: Callable[[float], str], between: str = " "
+) -> str | None:
     """The count in the largest unit that it reaches; None where it reaches none."""
     for unit, name in units:
         if count >= _ALMOST * unit:
-            return f"{digits(count / unit)} {name}"
+            return f"{digits(count / unit)}{between}{name}"
     return None
 
 

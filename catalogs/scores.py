@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 
 from catalogs.names import unknown_name
 from catalogs.records import UNITS, Score, WeightFile
@@ -94,8 +95,7 @@ def _score(row: Row, model: str, primary: bool, weights_sha256: str | None) -> S
     if unit == "perplexity" and value < 1:
         row.problem(f"a perplexity is at least 1, got {value:g} for {metric}; is the unit right?")
     if higher is None:
-        lower = unit == "perplexity" or _LOWER_IS_BETTER & set(re.split(r"[^a-z]+", metric.lower()))
-        higher = not lower
+        higher = unit != "perplexity" and higher_is_better(metric)
     return Score(
         model=model,
         dataset=dataset,
@@ -111,6 +111,12 @@ def _score(row: Row, model: str, primary: bool, weights_sha256: str | None) -> S
         weights_sha256=weights_sha256,
         provenance=row.text("provenance"),
     )
+
+
+@cache
+def higher_is_better(metric: str) -> bool:
+    """Whether a score of that name is better when it is higher: all but errors, losses and perplexities are."""
+    return not _LOWER_IS_BETTER & set(re.split(r"[^a-z]+", metric.lower()))
 
 
 def _unit(row: Row) -> str | None:

@@ -118,6 +118,7 @@ def read_rows(text: str, file: str, columns: Collection[str], problems: list[str
         return []
 
     rows = []
+    clean = '"' not in text and hidden_character(text, allowed="\r\n") is None  # no cell needs to be looked at
     for place, cells in lines:
         if len(cells) != len(header):
             problems.append(
@@ -125,7 +126,7 @@ def read_rows(text: str, file: str, columns: Collection[str], problems: list[str
             )
             continue
         filled = {column: cell for column, cell in zip(header, cells, strict=True) if cell}
-        for column, cell in filled.items():
+        for column, cell in () if clean else filled.items():
             if column != "model" and (hidden := hidden_character(cell, allowed="\t\r\n" * (column == "notes"))):
                 problems.append(f"{place}: {column} holds the character {hidden}, which nobody sees; write it without")
         rows.append(Row(place, filled, problems))

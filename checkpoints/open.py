@@ -18,10 +18,10 @@ from checkpoints.names import natural_order
 from checkpoints.safetensors_header import torch_dtype
 from checkpoints.tensors import Checkpoint, TensorHeader
 
-PICKLES = (".pt", ".pth", ".bin", ".th", ".tar")
+PICKLES = (".pt", ".pth", ".pyth", ".bin", ".th", ".tar")
 SUFFIXES = (".safetensors", *PICKLES)
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params")
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module", "net", "weights", "params")
 """Keys under which training scripts put the state dict, in the order in which they are tried."""
 
 _KERNELS = "kernels and matrices turned to torch's order, output channels first."

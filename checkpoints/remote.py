@@ -43,7 +43,7 @@ def identify_remote(file: WeightFile, cache: Path, max_age: float = 0.0) -> list
     if key.source == "torchvision":
         weights = find_in_torchvision(key.id, key.revision)
         return [_on_the_web(file, ModelKey("torchvision", key.id, weights.name), weights.url, cache)]
-    return [file]  # a url: row is pinned, and checked when it is fetched
+    return [_at_address(file, key, cache)]
 
 
 def repository_of(file: WeightFile) -> tuple[str, str] | None:
@@ -95,8 +95,18 @@ def _on_hub(
     ]
 
 
+def _at_address(file: WeightFile, key: ModelKey, cache: Path) -> WeightFile:
+    """A `url:` row with the whole sha256: the one that it pins, or that of what comes and agrees with what it says."""
+    if file.weights_sha256 is not None:
+        return file  # checked when it is fetched
+    algorithm, _, digits = (key.revision or "").partition("=")
+    found = identify_url(key.id, digits, cache, algorithm if digits else "sha256")
+    exact = ModelKey("url", key.id, f"sha256={found.sha256}")
+    return replace(file, model=str(exact), file=key.id, weights_sha256=found.sha256, size=found.size)
+
+
 def _on_the_web(file: WeightFile, key: ModelKey, url: str, cache: Path) -> WeightFile:
     if file.weights_sha256 is not None:
         return replace(file, model=str(key), file=url)
-    sha256, path = identify_url(url, published_prefix(url), cache)
-    return replace(file, model=str(key), file=url, weights_sha256=sha256, size=path.stat().st_size)
+    found = identify_url(url, published_prefix(url), cache)
+    return replace(file, model=str(key), file=url, weights_sha256=found.sha256, size=found.size)

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -19,10 +20,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from checkpoints.downloads import Say, announce, may_draw, say_here
 from checkpoints.errors import CheckpointError
-from checkpoints.hashing import intact_in_cache, sha256_of, verify_sha256
+from checkpoints.hashing import digest_of, intact_in_cache, sha256_of, verify_sha256
 from checkpoints.ranges import PARTIAL, RANGE_NOT_SATISFIABLE, Piece, piece_of
 from checkpoints.retry import Interrupted, requested_wait, with_retries
+from checkpoints.zipped import unpack_only
 
+_ZIP = ".zip"
 _TIMEOUT = 60.0
 _CHUNK = 2**20
 _RIGHTS = (401, 403)
@@ -34,15 +37,25 @@ class _BeyondTheEnd(Exception):
     """The file ends before the bytes that were asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a download turned out to be: the sha256 of the weight file, and its bytes."""
+
+    sha256: str
+    size: int
+
+
 def file_name(url: str) -> str:
-    """The last part of an address's path."""
-    return PurePosixPath(unquote(urlsplit(url).path)).name
+    """The name of an address's weight file: the last part of its path, without the `.zip` that it comes in."""
+    name = _last_part(url)
+    return name.removesuffix(_ZIP) if _is_zip(url) else name
 
 
 def fetch_url(url: str, sha256: str, cache: Path, say: Say = say_here) -> Path:
     """Download a file of known content, through a cache keyed by it.
 
     Several processes may ask at once; one downloads, the others wait. What was damaged in the cache is fetched again.
+    Of a zip the only file in it is meant.
 
     Args:
         url: An http or https address.
@@ -63,55 +76,64 @@ def fetch_url(url: str, sha256: str, cache: Path, say: Say = say_here) -> Path:
         partial = partial_of(url, cache)
         resumed = partial.exists()
         _download(url, partial)
-        if resumed and sha256_of(partial) != sha256:  # the file on the web may have changed between the two runs
+        if resumed and not _holds(partial, url, sha256):  # the file on the web may have changed between the two runs
             partial.unlink()
             _download(url, partial)
         try:
-            verify_sha256(partial, sha256, _without_query(url))
-            _put_in_place(partial, target)
+            with _weights_in(partial, url) as weights:
+                verify_sha256(weights, sha256, _without_query(url))
+                _put_in_place(weights, target)
         finally:
             partial.unlink(missing_ok=True)
     return target
 
 
-def identify_url(url: str, prefix: str, cache: Path) -> tuple[str, Path]:
-    """Download a file whose content is not known beforehand, unless it was before, and hash it.
+def identify_url(url: str, prefix: str, cache: Path, algorithm: str = "sha256") -> Found:
+    """Download a file whose content is not known beforehand, hash it, and note that down: the next time nothing comes.
 
     Args:
-        url: An http or https address.
-        prefix: First digits of its sha256; may be empty where nobody published any.
-        cache: Cache directory, made if missing.
-
-    Returns:
-        The sha256, and the path of the file in the cache, where `fetch_url` finds it.
+        url: An http or https address. Of a zip the only file in it is meant.
+        prefix: First digits of its hash; may be empty where nobody published any.
+        cache: Cache directory, made if missing. The file is put where `fetch_url` finds it.
+        algorithm: The hash that the digits are of, `sha256` or `sha1`.
 
     Raises:
-        CheckpointError: It cannot be had, or its sha256 begins otherwise.
+        CheckpointError: It cannot be had, or its hash begins otherwise.
     """
     with _lock(url, cache):
-        note = cache / "urls" / _digest(url)
-        if note.is_file():
-            known = note.read_text().strip()
-            there = cache / "files" / known / file_name(url)
-            if there.exists() and known.startswith(prefix):
-                return known, there
+        note = cache / "urls" / _digest(url if algorithm == "sha256" else f"{url}#{algorithm}={prefix}")
+        noted = _read_note(note, url, cache)
+        if noted is not None and (algorithm != "sha256" or noted.sha256.startswith(prefix)):
+            return noted
         partial = partial_of(url, cache)
         partial.unlink(missing_ok=True)  # what another run left may be of a file that was replaced since
         try:
             _download(url, partial)
-            sha256 = sha256_of(partial)
-            if not sha256.startswith(prefix):
-                raise CheckpointError(
-                    f"wrong hash: {_without_query(url)} must have a sha256 that begins with {prefix}, "
-                    f"but what came has {sha256}. It was not opened."
-                )
-            target = cache / "files" / sha256 / file_name(url)
-            _put_in_place(partial, target)
+            with _weights_in(partial, url) as weights:
+                came = digest_of(weights, algorithm)
+                if not came.startswith(prefix):
+                    raise CheckpointError(
+                        f"wrong hash: {_without_query(url)} must have a {algorithm} that begins with {prefix}, "
+                        f"but what came has {came}. It was not opened."
+                    )
+                found = Found(came if algorithm == "sha256" else sha256_of(weights), weights.stat().st_size)
+                _put_in_place(weights, cache / "files" / found.sha256 / file_name(url))
         finally:
             partial.unlink(missing_ok=True)
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(sha256)
-    return sha256, target
+        note.write_text(f"{found.sha256} {found.size}")
+    return found
+
+
+def _read_note(note: Path, url: str, cache: Path) -> Found | None:
+    """What was found at an address before."""
+    if not note.is_file():
+        return None
+    sha256, *size = note.read_text().split()
+    if size:
+        return Found(sha256, int(size[0]))
+    there = cache / "files" / sha256 / file_name(url)  # an earlier version noted no size
+    return Found(sha256, there.stat().st_size) if there.exists() else None
 
 
 def read_url(url: str, start: int, stop: int) -> Piece:
@@ -147,6 +169,38 @@ def published_prefix(url: str) -> str:
     return found[1] if found else ""
 
 
+def _last_part(url: str) -> str:
+    return PurePosixPath(unquote(urlsplit(url).path)).name
+
+
+def _is_zip(url: str) -> bool:
+    """Whether the address says that a zip comes, and what is in it: `net.pth.zip`."""
+    name = _last_part(url)
+    return name.endswith(_ZIP) and bool(PurePosixPath(name.removesuffix(_ZIP)).suffix)
+
+
+@contextmanager
+def _weights_in(partial: Path, url: str) -> Iterator[Path]:
+    """The weight file of a download: what came, or the only file in it."""
+    if not _is_zip(url):
+        yield partial
+        return
+    copy = partial.with_suffix(".unpacked")
+    try:
+        unpack_only(partial, copy, _without_query(url))
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _holds(partial: Path, url: str, sha256: str) -> bool:
+    try:
+        with _weights_in(partial, url) as weights:
+            return sha256_of(weights) == sha256
+    except CheckpointError:  # a zip of two halves
+        return False
+
+
 def _lock(url: str, cache: Path) -> FileLock:
     (cache / "locks").mkdir(parents=True, exist_ok=True)
     return FileLock(cache / "locks" / f"{_digest(url)}.lock")
@@ -169,7 +223,7 @@ def _put_in_place(partial: Path, target: Path) -> None:
 def _download(url: str, partial: Path) -> None:
     """Bring a whole file to a partial one, beginning where that ends."""
     partial.parent.mkdir(parents=True, exist_ok=True)
-    announce(file_name(url))
+    announce(_last_part(url))
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -180,7 +234,7 @@ def _download(url: str, partial: Path) -> None:
         transient=True,
     )
     with progress, partial.open("ab") as sink:
-        task = progress.add_task(file_name(url), total=None)
+        task = progress.add_task(_last_part(url), total=None)
 
         def show(done: int, total: int | None) -> None:
             progress.update(task, completed=done, total=total)

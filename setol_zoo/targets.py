@@ -60,8 +60,7 @@ def catalog_of_targets(targets: Sequence[str], choose: Choose = ask_on_terminal)
     Raises:
         CatalogError: A target means nothing that is known (the message names the nearest), or several things.
     """
-    built_in = [load_catalog(name) for name in catalog_names()]
-    parts = [_catalog_of(target, built_in, choose) for target in targets]
+    parts = [_catalog_of(target, choose) for target in targets]
     files = [file for part in parts for file in part.files]
     for what, count in Counter(file.file or file.model for file in files).items():
         if count > 1:
@@ -82,7 +81,12 @@ def _names(files: Sequence[WeightFile]) -> dict[str, str]:
     return given | dict(zip(map(str, keys), display_names(keys), strict=True))
 
 
-def _catalog_of(target: str, built_in: Sequence[Catalog], choose: Choose) -> Catalog:
+def _built_in() -> Iterator[Catalog]:
+    """The catalogs that come along, each read when it comes to it."""
+    yield from map(load_catalog, catalog_names())
+
+
+def _catalog_of(target: str, choose: Choose) -> Catalog:
     check_visible(target)
     if target.startswith("path:") or os.path.exists(target):
         return catalog_of_paths([target])
@@ -92,12 +96,14 @@ def _catalog_of(target: str, built_in: Sequence[Catalog], choose: Choose) -> Cat
     if source is None and _REPOSITORY.fullmatch(target) and Path(target).parent.is_dir():
         raise CatalogError(_no_file(Path(target)))
     if source is None:
-        target = _only_meaning(target, built_in, choose)
-    for catalog in built_in:
+        target = _only_meaning(target, choose)
+    if target.startswith("scores:"):
+        raise CatalogError(f"of {target} there are scores only: nobody can fetch its weights, so nothing is computed")
+    for catalog in _built_in():
         if target in catalog.models:
             return catalog.select([target])
     if target.startswith("wheel:"):
-        told = unknown_name("model", target, [model for catalog in built_in for model in catalog.models])
+        told = unknown_name("model", target, [model for catalog in _built_in() for model in catalog.models])
         raise CatalogError(f"{told}; another wheel needs a catalog of your own, which pins its sha256")
     if target.startswith(("http:", "https:")):
         raise CatalogError("a file on the web needs its sha256: url:https://HOST/FILE#sha256=HEX")
@@ -118,16 +124,21 @@ def _looks_like_a_path(target: str) -> bool:
     return bool(_AS_PATH.match(target)) or target.count("/") > 1 or target.lower().endswith((*SUFFIXES, INDEX_SUFFIX))
 
 
-def _only_meaning(name: str, built_in: Sequence[Catalog], choose: Choose) -> str:
+def _only_meaning(name: str, choose: Choose) -> str:
     """The model key that a name without a source stands for."""
-    meanings = [file.model for catalog in built_in for file in catalog.files if file.name == name]
+    every = [file for catalog in _built_in() for file in catalog.files]
+    files = [file for file in every if not file.model.startswith("scores:")]
+    # Of catalogs that have the same name the first holds: `demo`, whose files pip can fetch anywhere.
+    meanings = [file.model for file in files if file.name == name][:1]
     if _REPOSITORY.fullmatch(name):
         meanings.append(f"hub:{name}")
     else:
         meanings += _library_keys(name)
     meanings = list(dict.fromkeys(meanings))
     if not meanings:
-        known = [file.name for catalog in built_in for file in catalog.files]
+        meanings = [file.model for file in every if file.name == name]  # of which there are scores only
+    if not meanings:
+        known = [file.name for file in files]
         told = unknown_name("model", name, [*known, *(each for names in library_names().values() for each in names)])
         raise CatalogError(f"no file or folder {name!r} here, and {told}; a model of the hub is written org/name")
     if len(meanings) == 1:
@@ -140,12 +151,14 @@ def _only_meaning(name: str, built_in: Sequence[Catalog], choose: Choose) -> str
 
 def _remote(key: ModelKey) -> Catalog:
     if key.source == "url" and key.revision is None:
-        raise CatalogError(f"a file on the web needs its sha256: {key}#sha256=HEX")
+        raise CatalogError(
+            f"a file on the web needs its sha256: {key}#sha256=HEX; where less was published, that (docs/sources.md)"
+        )
     file = WeightFile(
         model=str(key),
         name=key.short_name,
         file=key.id if key.source == "url" else "",
-        weights_sha256=key.revision if key.source == "url" else None,
+        weights_sha256=key.sha256,
     )
     return Catalog(name=key.source, version="0" * 12, files=(file,), scores=())
 

@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share."""
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def demo_results(tmp_path_factory) -> Path:
     for name in ("weightwatcher", "default"):
         summary = run_here(load_catalog("demo"), folder, preset(name))
         assert not summary.failures
+    return folder
+
+
+@pytest.fixture(scope="session")
+def natcomm2021() -> Path:
+    """A folder with models.csv and published.csv: in SETOL_PUBLISHED, or in a folder with data beside the checkout."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SETOL_PUBLISHED", beside)) / "natcomm2021"
+    if not (folder / "models.csv").is_file():
+        pytest.skip("the table of 211 models is not part of the tree: SETOL_PUBLISHED names the folder that has it")
     return folder
 
 

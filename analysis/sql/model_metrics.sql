@@ -5,10 +5,10 @@
 --   <metric>_mean: unweighted mean over layers, the published convention; <metric>_median: robust to odd layers;
 --   <metric>_se: standard error of the mean, sample standard deviation / sqrt(layers), NULL for one layer.
 --   Layers where a metric is NULL are in none of its three. Units are those of `layers`.
-CREATE VIEW model_metrics AS
+CREATE VIEW stored.averages AS
 WITH counted AS (
     SELECT *
-    FROM layers
+    FROM main.layers  -- not stored.layers
     WHERE status = 'ok'
         AND kind IN ('linear', 'conv1d', 'conv2d', 'conv3d', 'conv_transpose', 'recurrent', 'embedding')
 )
@@ -22,3 +22,5 @@ SELECT
     stddev_samp(COLUMNS({metrics})) / sqrt(count(COLUMNS({metrics}))) AS "\0_se"
 FROM counted
 GROUP BY model;
+
+CREATE VIEW model_metrics AS FROM stored.averages;

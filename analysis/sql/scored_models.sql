@@ -10,6 +10,7 @@ SELECT
     metrics.family,
     models.architecture,
     models.pretrain,
+    models.recipe,
     models.duplicate_group,
     models.content,
     models.params,

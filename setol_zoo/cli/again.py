@@ -15,7 +15,8 @@ MOST_NAMED = 5
 
 _GO_ON = """
 SELECT model FROM stored.catalog AS planned
-WHERE (weights_sha256 IS NULL OR weights_sha256 NOT IN (FROM stored.done)) AND NOT EXISTS (
+WHERE NOT starts_with(model, 'scores:')
+AND (weights_sha256 IS NULL OR weights_sha256 NOT IN (FROM stored.done)) AND NOT EXISTS (
     FROM failures WHERE failures.model = planned.model AND failures.file = planned.file AND NOT failures.transient
 )
 GROUP BY model ORDER BY min(rowid)

@@ -91,10 +91,14 @@ def _with_messages(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
     from catalogs.plain import plain_text
     from catalogs.reaching import PlaceError
     from pipeline.errors import FolderError, MissingRay, NodeError, OptionError
+    from setol.errors import SetolError
 
     try:
         return command(*args, **kwargs)
-    except (AnalysisError, CatalogError, FolderError, MissingRay, NodeError, OptionError, PlaceError) as error:
+    except (
+        *(AnalysisError, CatalogError, FolderError, MissingRay),
+        *(NodeError, OptionError, PlaceError, SetolError),
+    ) as error:
         raise WrongCall(plain_text(str(error), keep="\n\t")) from error
 
 

@@ -24,12 +24,16 @@ def complete_catalog(_: click.Context, __: click.Parameter, begun: str) -> list[
 
 
 def complete_model(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Models of the catalog that was named, else of all that come along, then files."""
+    """Models of the catalog that was named, else of those that come along, then files.
+
+    Before anything is typed the models of the first one are enough: there are thousands.
+    """
     from catalogs import CatalogError, catalog_names, load_catalog
 
     chosen = context.params.get("catalog_name")
+    names = (chosen,) if chosen else catalog_names() if begun else catalog_names()[:1]
     try:
-        catalogs = [load_catalog(name) for name in ([chosen] if chosen else catalog_names())]
+        catalogs = [load_catalog(name) for name in names]
     except CatalogError:
         return _files(begun)
     return _names((file.name for catalog in catalogs for file in catalog.files), begun) or _files(begun)

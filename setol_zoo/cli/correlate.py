@@ -1,14 +1,14 @@
-"""`setol correlate`: metrics against scores."""
+"""`setol correlate`: metrics against scores, of a results folder or of any two tables."""
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import groupby
-from operator import attrgetter
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from setol_zoo.cli.common import (
+    WrongCall,
     config_option,
     config_words,
     json_option,
@@ -18,45 +18,272 @@ from setol_zoo.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from analysis.correlate import Correlations
+    from analysis.sample import Sample
+    from analysis.size import SizeStudy
     from catalogs.places import Where
+    from setol_zoo.cli.claim import Claim
 
-SHOWN = ("dataset", "score_metric", "family", "metric", "n", "kendall_tau", "kendall_p", "r_squared", "verdict")
-"""Columns of the printed table; --json has all."""
+SHOWN = 3
+"""Scores that are shown without being asked for, those of most models."""
 
 
 @click.command("correlate", short_help="Metrics against published scores, within each family.")
 @results_option
 @config_option
+@click.option(
+    "--metrics",
+    "metrics_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV or Parquet with a row a model, instead of results.",
+)
+@click.option("--scores", help="CSV, Parquet or catalog with the scores; may be the file of --metrics.")
+@click.option("--by", help="Columns whose values make the families, separated by commas; by default `family`.")
+@click.option("--score", help="Column of the scores, where a row of --scores is a model.")
+@click.option("--unit", help="Unit of the scores, where neither a column nor the end of its name tells it.")
+@click.option(
+    "--higher-is-better/--lower-is-better", default=None, help="Which way scores go, where their name misleads."
+)
+@click.option("--params", help="Table or catalog that has the models' number of parameters in `params`.")
+@click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
+@click.option("--against", help="A metric that the others are set against, family by family.")
+@click.option("--dataset", help="Only scores on this data set.")
+@click.option("--family", help="Only this family.")
+@click.option("--all", "everything", is_flag=True, help="All scores, families and metrics, not a screenful.")
 @json_option
 @reports_user_errors
-def command(results: "Where", config: str | None, as_json: bool) -> None:
-    """Rank correlation and regression of model metrics on published scores, per data set, score and family.
+def command(
+    results: "Where",
+    config: str | None,
+    metrics_file: Path | None,
+    scores: str | None,
+    by: str | None,
+    score: str | None,
+    unit: str | None,
+    higher_is_better: bool | None,
+    params: str | None,
+    metrics: tuple[str, ...],
+    against: str | None,
+    dataset: str | None,
+    family: str | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Ask whether metrics add anything to size, then how far they order models as their scores do.
 
-    Fewer than 5 models are too few to judge. The baselines log10_params and depth stand beside the metrics.
+    Without --scores, of a results folder; with it, of two tables, joined on the column `model`; with a catalog and no
+    --metrics, of the catalog's number of parameters alone, which is the baseline. Families are compared within
+    themselves and never pooled into one line. 4 models are described, 5 are tested, 8 have intervals.
     """
-    import pyarrow as pa
+    from analysis.correlate import METRICS
+    from analysis.looks import Look
+    from analysis.results import Results, open_results
+    from analysis.samples_from_files import Question, samples_from_files
+    from analysis.samples_from_results import samples_from_results
+    from catalogs.plain import plain_text
+    from setol_zoo.cli.claim import claim
+    from setol_zoo.cli.correlation_tables import SCREENFUL
 
-    from analysis.correlate import FEWEST, correlate
-    from analysis.reading import headline, reading
-    from analysis.results import open_results
-    from catalogs import counted
-    from setol_zoo.cli.tables import print_json, print_table
-
-    opened = open_results([results], config)
-    correlations = correlate(opened)
-    found = [asdict(row) for row in correlations]
+    next_words: list[Any] = []
+    notes: tuple[str, ...] = ()
+    opened: Results | None = None
+    samples: tuple[Sample, ...]
+    if scores is None:
+        given = {"--metrics": metrics_file, "--by": by, "--score": score, "--unit": unit, "--params": params}
+        _refuse(given, "needs --scores: the table or catalog that has the scores")
+        opened = open_results([results], config)
+        judged = metrics or METRICS
+        samples = samples_from_results(opened, dataset=dataset, family=family, metrics=_with(judged, against))
+        next_words = ["report", "--results", results, *config_words(opened)]
+    else:
+        _refuse({"--config": config}, "is for results, and --scores asks of tables")
+        columns = tuple(filter(None, (name.strip() for name in (by or "").split(","))))
+        question = Question(
+            by=columns,
+            metrics=_with(metrics, against) if metrics else (),
+            score=score,
+            unit=unit,
+            higher_is_better=higher_is_better,
+            dataset=dataset,
+            family=family,
+        )
+        joined = samples_from_files(metrics_file, scores, question, params=params)
+        samples, judged, notes = joined.samples, joined.metrics, joined.notes
+    judged = _with(judged, against)
+    everything = everything or dataset is not None or family is not None
+    large, shown, small = _chosen(samples, everything=everything or as_json)
+    pairs = [_computed(each, judged, against) for each in (samples if as_json else shown)]
+    options = {"against": against, "config": opened.config if opened else None}
+    look = Look(
+        command="correlate",
+        metrics=tuple(judged),
+        dataset=dataset,
+        family=family,
+        options={name: value for name, value in options.items() if value is not None},
+        tests=0,
+    )
+    behind = claim(opened, pairs, look)
     if as_json:
-        print_json(found)
+        _print_json(pairs, notes, behind)
         return
-    groups_of = groupby(correlations, key=attrgetter("dataset", "split", "score_metric", "unit", "family"))
-    if first := headline([tuple(group) for _, group in groups_of]):
-        click.echo(f"{first[0].family or 'all families'}, {first[0].dataset} {first[0].score_metric}: {reading(first)}")
-    judged = [{name: row[name] for name in SHOWN} for row in found if row["n"] >= FEWEST]
-    if judged:
-        print_table(pa.Table.from_pylist(judged))
-    groups = sorted({(row["family"] or "all families", row["n"], row["dataset"]) for row in found if row["n"] < FEWEST})
-    for (family, n), count in Counter((family, n) for family, n, _ in groups).items():
-        click.echo(f"too few to judge: {family}, {counted(n, 'model')} on {counted(count, 'data set')}")
-    if not found:
+    if not samples:
         click.echo("no scored models in these results: give the catalog a scores.csv")
-    next_command("report", "--results", results, *config_words(opened))
+    for place, (found, study) in enumerate(pairs):
+        if place:
+            click.echo()
+        _print_sample(found, study, everything=everything, limit=SCREENFUL // len(pairs))
+    _print_rest(large[len(shown) :], small, notes)
+    if pairs:
+        click.secho(plain_text(behind.told), dim=True)
+    if not next_words:
+        given = {"--metrics": metrics_file, "--scores": scores, "--by": by, "--score": score, "--unit": unit}
+        given |= {"--params": params, "--against": against, "--dataset": dataset, "--family": family}
+        next_words = _again(given, metrics, higher_is_better, "--json" if everything else "--all")
+    next_command(*next_words)
+
+
+def _refuse(given: Mapping[str, object], why: str) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise WrongCall(f"{name} {why}.")
+
+
+def _with(metrics: tuple[str, ...], against: str | None) -> tuple[str, ...]:
+    return metrics if against is None else tuple(dict.fromkeys([*metrics, against]))
+
+
+def _again(given: Mapping[str, object], metrics: tuple[str, ...], higher: bool | None, more: str) -> list[Any]:
+    """The same question about tables, with more to see."""
+    words = ["correlate", *(word for pair in given.items() if pair[1] is not None for word in pair)]
+    words += [word for metric in metrics for word in ("--metric", metric)]
+    if higher is not None:
+        words.append("--higher-is-better" if higher else "--lower-is-better")
+    return [*words, more]
+
+
+def _computed(sample: "Sample", metrics: tuple[str, ...], against: str | None) -> tuple["Correlations", "SizeStudy"]:
+    from analysis.correlate import correlate
+    from analysis.size import BASELINES, size_study
+
+    judged = [metric for metric in metrics if metric not in BASELINES]
+    return correlate(sample, metrics, against=against), size_study(sample, judged)
+
+
+def _chosen(
+    samples: tuple["Sample", ...], *, everything: bool
+) -> tuple[list["Sample"], list["Sample"], list["Sample"]]:
+    """The scores that can be described, those of them that are shown, and those of too few models."""
+    from analysis.statistics.described import FEWEST_DESCRIBED
+
+    large = [each for each in samples if _largest(each) >= FEWEST_DESCRIBED]
+    small = [each for each in samples if _largest(each) < FEWEST_DESCRIBED]
+    return large, large if everything else large[:SHOWN], small
+
+
+def _print_rest(more: list["Sample"], small: list["Sample"], notes: tuple[str, ...]) -> None:
+    """What was not shown, and why."""
+    from catalogs import counted
+    from catalogs.plain import plain_text
+
+    if more or small or notes:
+        click.echo()
+    if more:
+        names = ", ".join(f"{each.target.dataset} ({each.n})" for each in more[:8]) + (", ..." if len(more) > 8 else "")
+        click.echo(plain_text(f"not shown: {counted(len(more), 'score')}: {names}; --dataset or --all shows them"))
+    if small:
+        sizes = sorted({_largest(each) for each in small})
+        told = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+        models = "model" if sizes[-1] == 1 else "models"
+        click.echo(f"too few to judge: {counted(len(small), 'score')} with {told} {models} in the largest family")
+    for note in notes:
+        click.echo(plain_text(note))
+
+
+def _largest(sample: "Sample") -> int:
+    import numpy as np
+
+    codes = sample.family_codes
+    return int(np.bincount(codes[codes >= 0]).max()) if sample.family_names else sample.n
+
+
+def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool, limit: int) -> None:
+    """One score: what is added to size, then the correlations."""
+    from analysis.reading import reading
+    from analysis.size_records import FEWEST_FAMILIES
+    from analysis.statistics.described import FEWEST_DESCRIBED
+    from catalogs import counted
+    from catalogs.plain import plain_text
+    from setol_zoo.cli.correlation_tables import print_group, print_groups, print_size, print_together
+
+    target, several = found.target, bool(found.together)
+    families = f" in {counted(len(found.groups), 'family', 'families')}" if found.groups[0].family is not None else ""
+    way = "higher" if target.higher_is_better else "lower"
+    split = f" ({target.split})" if target.split else ""
+    click.echo(
+        click.style(
+            plain_text(
+                f"{target.score_metric} in {target.unit} on {target.dataset}{split}: "
+                f"{counted(found.n, 'model')}{families}, {way} is better"
+            ),
+            bold=True,
+        )
+    )
+    asked = "Does it add anything to size?" if study.rows or not study.models else "What there is to add to:"
+    click.echo(plain_text(f"{asked} {_size_sentence(study)}"))
+    if _families_of(study) >= FEWEST_FAMILIES:
+        print_size(study)
+    if several:
+        print_together(found, everything=everything)
+        print_groups(found.groups, everything=everything, limit=limit)
+    else:
+        click.echo(plain_text(f"{found.groups[0].family or 'all models'}: {reading(found.groups[0])}"))
+        print_group(found.groups[0], everything=everything)
+    small = [group for group in found.groups if group.n < FEWEST_DESCRIBED]
+    if small and not everything and several:
+        models = sum(group.n for group in small)
+        one = counted(len(small), "family has", "families have")
+        click.echo(f"too few to judge: {one} fewer than {FEWEST_DESCRIBED} models ({models} together)")
+    if found.n_without_family:
+        click.echo(f"left out: {counted(found.n_without_family, 'model')} of no family")
+
+
+def _families_of(study: "SizeStudy") -> int:
+    """Families that can say what is added to size."""
+    return max((row.partial.families for row in study.rows), default=0)
+
+
+def _size_sentence(study: "SizeStudy") -> str:
+    """The study's own sentence, but without all metrics by name where nothing can be said of any."""
+    from analysis.size_records import FEWEST_FAMILIES
+    from catalogs import counted
+
+    families = _families_of(study)
+    if not study.models:
+        return f"{study.sentence} A column params says it, or --params with a table or catalog that has one."
+    if not study.rows or families >= FEWEST_FAMILIES:
+        return study.sentence
+    enough = counted(families, "family has", "families have")
+    return f"That takes {FEWEST_FAMILIES} families of at least 5 models with known size; {enough} them here."
+
+
+def _print_json(pairs: list[tuple["Correlations", "SizeStudy"]], notes: tuple[str, ...], behind: "Claim") -> None:
+    from setol_zoo.cli.tables import print_json
+
+    print_json(
+        {
+            "size": [asdict(study) for _, study in pairs],
+            "together": [
+                asdict(found.target) | {"against": found.against} | asdict(row)
+                for found, _ in pairs
+                for row in found.together
+            ],
+            "correlations": [
+                asdict(found.target) | {"family": group.family} | asdict(row)
+                for found, _ in pairs
+                for group in found.groups
+                for row in group.correlations
+            ],
+            "claim": asdict(behind),
+            "notes": list(notes),
+        }
+    )

@@ -75,7 +75,7 @@ def print_plan(
     from catalogs.plain import plain_text
     from pipeline.cores import usable_cores
     from pipeline.forecast import Workers, forecast
-    from setol_zoo.cli.plan_lines import remarks, totals
+    from setol_zoo.cli.plan_lines import remarks, totals, unreached
     from setol_zoo.cli.tables import console, print_json, print_narrowed
 
     rows = planned_files(request)
@@ -92,7 +92,8 @@ def print_plan(
     for problem in problems:
         click.secho(plain_text(f"Error: {problem}", keep="\n"), fg="red", err=True)
     if not as_json:
-        for line in [*remarks(rows), *totals(rows, found, crew, "" if network else " (assumed; --network)")]:
+        told = totals(rows, found, crew, "" if network else " (assumed; --network)")
+        for line in [*remarks(rows), *unreached(rows, request.catalog.files), *told]:
             click.echo(plain_text(line))
         context = click.get_current_context()
         words = typed(context, leave_out=("results", "dry_run", "as_json", *_FORECAST))

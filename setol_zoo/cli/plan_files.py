@@ -22,8 +22,8 @@ class PlannedFile:
         file: The file.
         bytes: Its size, None where nobody knows.
         to_do: `compute`, `refit` (its spectra are there, so only metrics are computed), `nothing` (there already),
-            `failed before` (--retry-failed tries again), `fails` (it cannot be had or read), or `subtract` (it is of
-            the base, which is fetched once).
+            `failed before` (--retry-failed tries again), `fails` (it cannot be had or read), `scores only` (nobody can
+            fetch it), or `subtract` (it is of the base, which is fetched once).
         fetch: Whether a run would fetch it: it is not on this machine, and its spectra are not there already.
         pickle: Whether it had to be opened, not only its header read.
         like: Short name of the model of the same architecture and size whose header was read in the place of its own.
@@ -106,7 +106,8 @@ def planned_files(request: "RunRequest") -> list[PlannedFile]:
     for row in unidentified:
         file = row.file
         rows.append(PlannedFile(file.model, file.name, file.file, None, "fails", note=str(row.error)))
-    return rows
+    scores_only = [file for file in request.catalog.files if file.model.startswith("scores:")]
+    return rows + [PlannedFile(file.model, file.name, "", None, "scores only") for file in scores_only]
 
 
 def _base_files(request: "RunRequest", fetched: Collection[tuple[str, str]]) -> list[PlannedFile]:

@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from catalogs.amounts import operations_in_words, size_in_words, time_in_words
+from catalogs.amounts import count_in_words, operations_in_words, size_in_words, time_in_words
 from setol_zoo.cli.plan_files import PlannedFile
 
 if TYPE_CHECKING:
+    from catalogs import WeightFile
     from pipeline.forecast import Forecast, Workers
+
+_DOWNLOADED = ("hub", "timm", "torchvision", "url")
 
 
 def remarks(rows: Sequence[PlannedFile]) -> list[str]:
@@ -32,6 +35,29 @@ def remarks(rows: Sequence[PlannedFile]) -> list[str]:
     return lines
 
 
+def unreached(rows: Sequence[PlannedFile], files: Sequence["WeightFile"]) -> list[str]:
+    """What the network is needed for, and what the catalog knows of the models that it did not reach.
+
+    Args:
+        rows: The files of the plan.
+        files: The rows of the catalog.
+    """
+    from catalogs import counted, parse_model_key
+
+    failed = {row.model for row in rows if row.to_do == "fails"}
+    missed = {each.model: each for each in files if each.model in failed}
+    missed = {model: each for model, each in missed.items() if parse_model_key(model).source in _DOWNLOADED}
+    if not missed:
+        return []
+    needs = "the hub tells commit, size, sha256 and header of a file; one at another address is downloaded and hashed"
+    lines = [f"{counted(len(missed), 'model')} not reached: {needs}"]
+    known = [each.params for each in missed.values() if each.params is not None]
+    if known:
+        told = f"  by the catalog, {len(known):,} with {count_in_words(sum(known))} parameters"
+        lines.append(f"{told}, about {size_in_words(4 * sum(known))} at 4 bytes each")
+    return lines
+
+
 def totals(rows: Sequence[PlannedFile], found: "Forecast", workers: "Workers", assumed: str) -> list[str]:
     """What there is to do, what it takes, and what the run will wait for.
 
@@ -45,7 +71,8 @@ def totals(rows: Sequence[PlannedFile], found: "Forecast", workers: "Workers", a
 
     compute = [row for row in rows if row.to_do == "compute"]
     base = [row for row in rows if row.to_do == "subtract"]
-    told = f"{counted(len(rows) - len(base), 'weight file')}: {len(compute)} to do ({_size(compute)}"
+    scores_only = sum(row.to_do == "scores only" for row in rows)
+    told = f"{counted(len(rows) - len(base) - scores_only, 'weight file')}: {len(compute)} to do ({_size(compute)}"
     if remote := [row for row in compute if row.fetch]:
         told += f", {_size(remote)} of it to fetch"
     told += ")"
@@ -55,6 +82,8 @@ def totals(rows: Sequence[PlannedFile], found: "Forecast", workers: "Workers", a
         told += f", {n_refit} to refit from spectra that are there"
     if n_fail := sum(row.to_do == "fails" for row in rows):
         told += f", {n_fail} cannot be had or read"
+    if scores_only:
+        told += f"; {counted(scores_only, 'model has', 'models have')} scores only"
     todo = [row for row in rows if row.cost is not None]
     if not todo:
         return [told]

@@ -25,6 +25,7 @@ SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
        100 * m.coverage AS "coverage %", a.alpha_median AS "alpha median", a.alpha_mean AS "alpha mean",
        a.alpha_hat_mean AS "alpha_hat mean"
 FROM models AS m LEFT JOIN model_metrics AS a USING (model)
+WHERE m.status <> 'scores-only'
 """
 FAILURES = "SELECT model, file, error FROM failures"
 SHOWN = 40
@@ -54,7 +55,8 @@ def command(results: "Where", config: str | None, price: float | None, as_json: 
     from setol_zoo.cli.tables import print_json
 
     opened = open_results([results], config)
-    statuses = opened.sql("SELECT status FROM models")["status"].to_pylist()
+    every = opened.sql("SELECT status FROM models")["status"].to_pylist()
+    statuses = [status for status in every if status != "scores-only"]
     unfinished = [status for status in statuses if status != "done"]
     if as_json:
         models, failures = opened.sql("SELECT * FROM models"), opened.sql("SELECT * FROM failures")
@@ -73,6 +75,8 @@ def command(results: "Where", config: str | None, price: float | None, as_json: 
         for line in record_lines(opened, price):
             click.echo(plain_text(line))
         again = command_again(opened, results)
+        if scores_only := len(every) - len(statuses):
+            click.echo(f"scores only: {counted(scores_only, 'model')} whose weights nobody can fetch")
         if unfinished:
             goes_on = "; the next command goes on" if again else ""
             click.echo(f"not finished: {counted(len(unfinished), 'model')} of {len(statuses)}{goes_on}")

@@ -287,10 +287,12 @@ class Blocked:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Blocked())
 from analysis import open_results
-from analysis.correlate import correlate
+from analysis.correlate import METRICS, correlate
 from analysis.report import report_html
+from analysis.samples_from_results import samples_from_results
 results = open_results(sys.argv[1])
-assert correlate(results)
+for sample in samples_from_results(results, metrics=METRICS):
+    assert correlate(sample, METRICS).groups
 assert "weight matrices" in report_html(results)
 """
     root = Path(__file__).parents[2]

@@ -11,6 +11,11 @@ from setol_zoo.cli import main
 
 WEIGHTS = b"weights"
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
+LACKING = (
+    "the number of parameters, which the first baseline needs",
+    "the licence of the weights",
+    "the family, so no comparison within one has them",
+)
 
 
 def check(folder: Path, *rows: str, options: tuple[str, ...] = ()) -> Result:
@@ -33,7 +38,8 @@ def test_files_that_are_as_the_catalog_says(folder):
     assert run.stdout.startswith(f"catalog own is in order: {told}")
     assert run.stdout.splitlines()[-1].startswith("next: setol run --catalog ")
     found = json.loads(check(folder, "path:runs/a.pt,,", options=("--json",)).stdout)
-    assert found == {"catalog": "own", "models": 1, "scores": 0, "local_files": 1}
+    lacks = [f"1 model lacks {what}: a" for what in LACKING]
+    assert found == {"catalog": "own", "models": 1, "scores": 0, "local_files": 1, "remarks": lacks}
 
 
 def test_all_that_are_not_are_named_at_once(folder):

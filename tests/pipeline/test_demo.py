@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.correlate import correlate
+from analysis.correlate import METRICS, correlate
 from analysis.results import open_results
+from analysis.samples_from_results import samples_from_results
 from catalogs import load_catalog
 from pipeline.options import Options, preset
 
@@ -65,11 +66,10 @@ def test_cifar_means_equal_the_prototype(demo_results, name):
 
 
 def test_alpha_hat_orders_the_cifar_series_and_so_does_its_depth(demo_results):
-    rows = {
-        row.metric: row
-        for row in correlate(open_results([demo_results]))
-        if row.family == "resnet-cifar" and row.dataset == "cifar-10"
-    }
+    options = {"dataset": "cifar-10", "family": "resnet-cifar", "metrics": METRICS}
+    (sample,) = samples_from_results(open_results([demo_results]), **options)
+    (group,) = correlate(sample, METRICS).groups
+    rows = {row.metric: row for row in group.correlations}
     assert rows["alpha_hat_mean"].n == 6
     assert rows["alpha_hat_mean"].kendall_tau == pytest.approx(1.0)
     assert rows["log_norm_mean"].kendall_tau == pytest.approx(1.0)

@@ -21,7 +21,8 @@ from checkpoints.limits import MEMORY_TO_OPEN, SMALL_TENSOR, bounded_memory, bou
 from checkpoints.open import open_checkpoint
 from checkpoints.safetensors_header import LONGEST
 from checkpoints.shards import weight_files_at
-from checkpoints.wheel import MOST_COMPRESSED, fetch_from_wheel
+from checkpoints.wheel import fetch_from_wheel
+from checkpoints.zipped import MOST_COMPRESSED
 from tests.security.bombs import (
     WEIGHT,
     Calls,

@@ -5,9 +5,14 @@ from pathlib import Path
 import pytest
 
 from checkpoints.errors import CheckpointError
-from checkpoints.url import fetch_url, identify_url, published_prefix
+from checkpoints.url import Found, fetch_url, identify_url, published_prefix
 from tests.sources.conftest import weights
 from tests.sources.hub_standin import Fault, HubStandin, sha256
+
+@pytest.fixture(autouse=True)
+def without_long_waits(monkeypatch):
+    monkeypatch.setattr("checkpoints.retry.FIRST_WAIT", 0.01)
+
 
 LARGE = weights(30, 8_000)  # 2.2 MB: more than one piece
 SMALL = weights(31)
@@ -124,9 +129,24 @@ def test_a_file_of_unknown_content_is_hashed_and_kept(hub, tmp_path):
     url = put(hub, "unknown", SMALL)
     digest = sha256(content_at(hub, url))
     found = identify_url(url, digest[:8], tmp_path)
-    assert found == identify_url(url, digest[:8], tmp_path)
-    assert found == (digest, fetch_url(url, digest, tmp_path))
+    assert found == identify_url(url, digest[:8], tmp_path) == Found(digest, len(content_at(hub, url)))
+    path = fetch_url(url, digest, tmp_path)
     assert len(ranges(hub, url)) == 1
+    path.unlink()  # what it is stays known
+    assert identify_url(url, digest[:8], tmp_path) == found
+    assert len(ranges(hub, url)) == 1
+    assert fetch_url(url, digest, tmp_path).is_file()
+
+
+def test_a_note_of_an_earlier_version_needs_the_file(hub, tmp_path):
+    url = put(hub, "noted", SMALL)
+    found = identify_url(url, "", tmp_path)
+    (note,) = (tmp_path / "urls").iterdir()
+    note.write_text(found.sha256)
+    assert identify_url(url, "", tmp_path) == found
+    fetch_url(url, found.sha256, tmp_path).unlink()
+    assert identify_url(url, "", tmp_path) == found
+    assert len(ranges(hub, url)) == 2
 
 
 def test_published_digits_of_the_hash_are_checked(hub, tmp_path):

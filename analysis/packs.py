@@ -1,0 +1,87 @@
+"""What many small files hold, together in one file of the cache: opening a large folder again takes seconds.
+
+Reading a small Parquet file takes longer than what is in it. Files of results never change, so rows that were read once
+are kept, a file for each lot of them. Its name is made of the paths, sizes and times of the lot's files and of the
+columns of the table: where any of these differs, there is no such file, and the lot is read anew. Nothing depends on
+it: a cache that cannot be written, or was deleted, costs time alone.
+"""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+
+from analysis.literals import sql_text
+from catalogs.places import cache_directory
+
+PACKED = 500
+"""Files of a lot."""
+
+FEWEST = 100
+"""Files below which a lot is not kept: they are read as fast."""
+
+ROOM = 4 * 2**30
+"""Bytes that are kept in all; what was not used for longest goes first."""
+
+
+def lots(paths: Sequence[Path], size: int = PACKED) -> Iterator[Sequence[Path]]:
+    """The files in lots, in their order."""
+    for start in range(0, len(paths), size):
+        yield paths[start : start + size]
+
+
+def pack_of(paths: Sequence[Path], columns: Sequence[str]) -> Path | None:
+    """Where a lot is kept, or would be; None where it is too small, or one of its files has gone."""
+    if len(paths) < FEWEST:
+        return None
+    digest = hashlib.sha256(repr(columns).encode())
+    try:
+        for path in paths:
+            stat = path.stat()
+            digest.update(f"{path.absolute()} {stat.st_size} {stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        return cache_directory().absolute() / "opened" / f"{digest.hexdigest()[:32]}.parquet"
+    except OSError:
+        return None
+
+
+def insert_pack(connection: duckdb.DuckDBPyConnection, table: str, pack: Path) -> bool:
+    """Insert a lot that is kept; False where it is not, or cannot be read: then no row is inserted."""
+    if not pack.is_file():
+        return False
+    try:
+        connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet([{sql_text(str(pack))}])")
+    except duckdb.Error:
+        return False
+    with suppress(OSError):
+        os.utime(pack)
+    return True
+
+
+def keep_pack(connection: duckdb.DuckDBPyConnection, table: str, first: int, pack: Path) -> None:
+    """Keep the rows of a table from a row on, and see that all that is kept does not take too much room."""
+    partial = pack.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        pack.parent.mkdir(parents=True, exist_ok=True)
+        connection.execute(
+            f"COPY (SELECT * FROM {table} WHERE rowid >= {first}) TO {sql_text(str(partial))} (FORMAT parquet)"
+        )
+        os.replace(partial, pack)
+        _make_room(pack.parent)
+    except (OSError, duckdb.Error):
+        pass
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _make_room(folder: Path) -> None:
+    found = sorted(((path.stat(), path) for path in folder.glob("*.parquet")), key=lambda each: -each[0].st_mtime_ns)
+    total = 0
+    for stat, path in found:
+        total += stat.st_size
+        if total > ROOM:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,352 @@
+"""Regression of a published score on metrics within families, without assuming that all families have one slope.
+
+The two-stage slope is the one to read; the others stand beside it to show what it depends on. Only p-values that have
+been seen to be right in simulated zoos are given; a test of one slope for all models is not among them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from zlib import crc32
+
+import numpy as np
+
+from analysis.errors import AnalysisError
+from analysis.sample import Sample, Target
+from analysis.statistics.attenuation import deattenuated
+from analysis.statistics.fixed_effects import fixed_effects
+from analysis.statistics.links import Link, link_scores
+from analysis.statistics.permutation import max_t_sign_flip
+from analysis.statistics.random_slopes import random_slopes
+from analysis.statistics.records import Interval, Vector
+from analysis.statistics.two_stage import TwoStage, family_slopes, family_taus, family_weights, two_stage
+from analysis.statistics.within import family_sums, within_families
+from analysis.statistics.within_between import between_families, opposite
+from catalogs import counted
+
+LIKELY_CHANCE = 0.05
+"""The p-value above which an effect is called chance."""
+
+_MOST_NUMBERS = 10_000_000
+"""Signs drawn for the adjusted p at most, over families and metrics; but no fewer than 999 patterns."""
+
+
+class Method(StrEnum):
+    """How a slope within (or between) families is estimated."""
+
+    TWO_STAGE = "two-stage slope"
+    TAU = "two-stage tau"
+    RANDOM = "random slopes"
+    FIXED = "fixed effects"
+    CORRECTED = "de-attenuated"
+    BETWEEN = "between families"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegressionRow:
+    """One estimate. Numbers are None where `reason` says why, or where the method does not give them.
+
+    Attributes:
+        metric: The metric.
+        method: How it was estimated.
+        models: Models that took part.
+        families: Families that took part.
+        estimate: Slope, in `scale` per unit of the metric; for tau, tau.
+        per_sd: Slope, in `scale` per standard deviation of the metric within families (given the controls).
+        standard_error: Of the estimate.
+        interval: Of the estimate, 95 %.
+        p: Two-sided, by flipping the signs of families: of their slopes or taus (two-stage), or of their residuals
+            (fixed effects, by the wild cluster bootstrap).
+        p_t: Two-sided, by Student's t over families (two-stage).
+        p_adjusted: p for the number of metrics that were asked for (two-stage slope; max-T).
+        spread: Standard deviation of families' slopes beyond what chance within families gives; of taus, the plain one.
+        positive: Share of families with a slope or tau above 0.
+        reliability: Share of the metric's variance within families that is no error (de-attenuated).
+        reason: Why something is None.
+    """
+
+    metric: str
+    method: Method
+    models: int
+    families: int
+    estimate: float | None = None
+    per_sd: float | None = None
+    standard_error: float | None = None
+    interval: Interval | None = None
+    p: float | None = None
+    p_t: float | None = None
+    p_adjusted: float | None = None
+    spread: float | None = None
+    positive: float | None = None
+    reliability: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRegression:
+    """All estimates for one metric.
+
+    Attributes:
+        metric: The metric.
+        rows: One a `Method`, in its order.
+        missing: Models in families that lack the metric or a control: left out.
+        too_small: Families with no residual degree of freedom for a slope.
+        flat: Families in which the metric is the same for all, or follows from the controls.
+        reversed: Whether within families and between them the signs are opposite and both intervals clear of 0
+            (Simpson's paradox); None where one of the two has no interval.
+        sentence: What to make of it.
+    """
+
+    metric: str
+    rows: tuple[RegressionRow, ...]
+    missing: int
+    too_small: tuple[str, ...]
+    flat: tuple[str, ...]
+    reversed: bool | None
+    sentence: str
+
+    def row(self, method: Method) -> RegressionRow:
+        """The estimate by one method."""
+        return next(row for row in self.rows if row.method is method)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regressed:
+    """Metrics regressed on one score. Signs are those of the score as published.
+
+    Attributes:
+        target: The score.
+        scale: What slopes count: the score's unit, or `logit`, or `log perplexity`.
+        controls: Columns that are held fixed.
+        models: Models in a family.
+        without_family: Models in none: left out.
+        metrics: One a metric, in the order asked for.
+    """
+
+    target: Target
+    scale: str
+    controls: tuple[str, ...]
+    models: int
+    without_family: int
+    metrics: tuple[MetricRegression, ...]
+
+    @property
+    def rows(self) -> tuple[RegressionRow, ...]:
+        """All estimates, metric by metric."""
+        return tuple(row for metric in self.metrics for row in metric.rows)
+
+    @property
+    def tests(self) -> int:
+        """The p-values that somebody may read, but for the adjusted ones, which are of the same tests."""
+        return sum((row.p is not None) + (row.p_t is not None) for row in self.rows)
+
+
+def regress(
+    sample: Sample,
+    metrics: Sequence[str],
+    *,
+    controls: Sequence[str] = (),
+    link: Link = Link.IDENTITY,
+    seed: int = 0,
+    n_test: Vector | None = None,
+) -> Regressed:
+    """Regress a score on each metric, within families.
+
+    Args:
+        sample: Models with one score.
+        metrics: Columns of it; those that are controls are left out.
+        controls: Columns that are held fixed, such as `log10_params`; each family has its own coefficients of them,
+            but for random slopes, where they are common.
+        link: What the score is turned into first.
+        seed: Of signs. Numbers of a metric do not depend on which others are asked for, but for `p_adjusted`.
+        n_test: Test examples of each score, NaN where unknown, shape (n,): for the logit of 0 % and 100 %.
+
+    Raises:
+        AnalysisError: There is no column of such a name, or the link does not fit the scores.
+    """
+    asked = [metric for metric in dict.fromkeys(metrics) if metric not in controls]
+    for name in (*asked, *controls):
+        sample.column(name)
+    linked = link_scores(sample.score, sample.score_error, unit=sample.target.unit, link=link, n_test=n_test)
+    if linked.values is None or linked.errors is None:
+        raise AnalysisError(f"no {link} of {sample.target.score_metric}: {linked.reason}. Take the link identity.")
+    known = replace(sample, score=linked.values, score_error=linked.errors).where(sample.family_codes >= 0)
+    each = [_estimates(known, metric, controls, seed) for metric in asked]
+    adjusted = _adjusted([slopes for _, slopes in each], [found for found, _ in each], known, seed)
+    return Regressed(
+        target=sample.target,
+        scale=linked.scale,
+        controls=tuple(dict.fromkeys(controls)),
+        models=known.n,
+        without_family=sample.n - known.n,
+        metrics=tuple(
+            _finished(found, p, sample.target, controls, linked.scale)
+            for (found, _), p in zip(each, adjusted, strict=True)
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slopes:
+    """Weighted slopes of a metric, by the families' names."""
+
+    names: tuple[str, ...]
+    products: Vector
+
+
+def _estimates(known: Sample, metric: str, controls: Sequence[str], seed: int) -> tuple[MetricRegression, _Slopes]:
+    """All of a metric but what takes the other metrics: the adjusted p and the sentence."""
+    sample = known.complete(metric, *controls)
+    x, y, codes = sample.column(metric), sample.score, sample.family_codes
+    held = [sample.column(name) for name in dict.fromkeys(controls)]
+    generator = np.random.default_rng([seed, crc32(metric.encode())])
+    slopes = family_slopes(x, y, codes, held)
+    within = two_stage(slopes, generator=generator)
+    mixed = random_slopes(x, y, codes, held)
+    fixed = fixed_effects(x, y, codes, held, generator=generator)
+    error = sample.errors.get(metric, np.full(sample.n, np.nan))
+    corrected = deattenuated(x, error, y, codes, held, generator=generator)
+    between = between_families(x, y, codes, held)
+    deviation = _deviation(sample, metric, held)
+
+    def per_sd(slope: float | None) -> float | None:
+        return None if slope is None else slope * deviation
+
+    rows = (
+        _two_stage_row(metric, Method.TWO_STAGE, within, per_sd(within.estimate)),
+        _two_stage_row(metric, Method.TAU, two_stage(family_taus(x, y, codes, held), generator=generator), None),
+        RegressionRow(
+            metric=metric,
+            method=Method.RANDOM,
+            models=mixed.n,
+            families=mixed.families,
+            estimate=mixed.slope,
+            per_sd=per_sd(mixed.slope),
+            standard_error=mixed.standard_error,
+            interval=mixed.interval,
+            spread=mixed.spread,
+            reason=mixed.reason,
+        ),
+        RegressionRow(
+            metric=metric,
+            method=Method.FIXED,
+            models=fixed.n,
+            families=fixed.families,
+            estimate=fixed.slope,
+            per_sd=per_sd(fixed.slope),
+            standard_error=fixed.standard_error,
+            interval=fixed.interval,
+            p=fixed.wild_p,
+            reason=fixed.reason,
+        ),
+        RegressionRow(
+            metric=metric,
+            method=Method.CORRECTED,
+            models=corrected.n,
+            families=corrected.families,
+            estimate=corrected.slope,
+            per_sd=per_sd(corrected.slope),
+            interval=corrected.interval,
+            reliability=corrected.reliability,
+            reason=corrected.reason,
+        ),
+        RegressionRow(
+            metric=metric,
+            method=Method.BETWEEN,
+            models=sample.n,
+            families=between.families,
+            estimate=between.slope,
+            per_sd=per_sd(between.slope),
+            standard_error=between.standard_error,
+            interval=between.interval,
+            reason=between.reason,
+        ),
+    )
+    names = sample.family_names
+    found = MetricRegression(
+        metric=metric,
+        rows=rows,
+        missing=known.n - sample.n,
+        too_small=tuple(names[code] for code in slopes.too_small),
+        flat=tuple(names[code] for code in slopes.flat),
+        reversed=opposite(within, between),
+        sentence="",
+    )
+    return found, _Slopes(tuple(names[code] for code in slopes.families), family_weights(slopes) * slopes.values)
+
+
+def _finished(
+    found: MetricRegression, p_adjusted: float | None, target: Target, controls: Sequence[str], scale: str
+) -> MetricRegression:
+    rows = (replace(found.rows[0], p_adjusted=p_adjusted), *found.rows[1:])
+    return replace(found, rows=rows, sentence=_sentence(replace(found, rows=rows), target, controls, scale))
+
+
+def _two_stage_row(metric: str, method: Method, found: TwoStage, per_sd: float | None) -> RegressionRow:
+    return RegressionRow(
+        metric=metric,
+        method=method,
+        models=found.n,
+        families=found.families,
+        estimate=found.estimate,
+        per_sd=per_sd,
+        standard_error=found.standard_error,
+        interval=found.interval,
+        p=None if found.flip is None else found.flip.p,
+        p_t=found.t_p,
+        spread=found.spread,
+        positive=found.positive,
+        reason=found.reason,
+    )
+
+
+def _deviation(sample: Sample, metric: str, held: Sequence[Vector]) -> float:
+    """Standard deviation of a metric within families, given the controls; 0 where nothing is left."""
+    codes, count = sample.family_codes, len(sample.family_names)
+    within = within_families([sample.column(metric)], held, codes, count)
+    freedom = np.maximum(np.bincount(codes, minlength=count) - within.lost, 0)
+    squares = family_sums(within.columns[0] ** 2, codes, count)
+    varies = ~within.flat[0]
+    return float(np.sqrt(squares[varies].sum() / freedom[varies].sum())) if freedom[varies].sum() else 0.0
+
+
+def _adjusted(
+    slopes: Sequence[_Slopes], found: Sequence[MetricRegression], known: Sample, seed: int
+) -> list[float | None]:
+    """The p of each metric's two-stage slope, adjusted for all of them; None where there is no p."""
+    if len(slopes) < 2 or not known.n:
+        return [own.rows[0].p for own in found]
+    place = {name: index for index, name in enumerate(known.family_names)}
+    table = np.full((len(place), len(slopes)), np.nan)
+    for column, own in enumerate(slopes):
+        if found[column].rows[0].p is not None:
+            table[[place[name] for name in own.names], column] = own.products
+    draws = min(9_999, max(999, _MOST_NUMBERS // table.size))
+    adjusted = max_t_sign_flip(table, generator=np.random.default_rng(seed), draws=draws)
+    return [None if np.isnan(p) else float(p) for p in adjusted]
+
+
+def _sentence(found: MetricRegression, target: Target, controls: Sequence[str], scale: str) -> str:
+    row = found.rows[0]
+    given = f", given {' and '.join(controls)}," if controls else ""
+    if row.estimate is None or row.per_sd is None or row.interval is None:
+        return f"{found.metric}{given or ':'} cannot be judged: {row.reason}."
+    p = row.p_adjusted
+    chance = p is None or p > LIKELY_CHANCE
+    good = (row.estimate > 0) == target.higher_is_better
+    ratio = row.per_sd / row.estimate if row.estimate else 0.0
+    low, high = (end * ratio for end in (row.interval.low, row.interval.high))
+    unit = f"{scale} of {target.score_metric}" if scale == target.unit else f"{scale}({target.score_metric})"
+    said = (
+        f"{found.metric}{given} within {counted(row.families, 'family', 'families')} ({counted(row.models, 'model')}): "
+        f"a standard deviation more of it goes with {row.per_sd:+.3g} {unit} "
+        f"({low:+.3g} to {high:+.3g}; p {_p(p)}), "
+    )
+    said += "which may be chance." if chance else f"so {'larger' if good else 'smaller'} is better, beyond chance."
+    if found.reversed:
+        said += " Between families the sign is the opposite: all models together would mislead (Simpson's paradox)."
+    return said
+
+
+def _p(value: float | None) -> str:
+    return "unknown" if value is None else f"= {value:.2g}" if value >= 0.001 else "< 0.001"

@@ -1,0 +1,334 @@
+"""`setol regress`: slopes of scores on metrics, of a results folder or of any two tables."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from setol_zoo.cli.common import (
+    WrongCall,
+    config_option,
+    config_words,
+    json_option,
+    next_command,
+    reports_user_errors,
+    results_option,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from analysis.regress import MetricRegression, Regressed
+    from analysis.results import Results
+    from analysis.sample import Sample
+    from catalogs.places import Where
+
+SHOWN = 3
+"""Scores that are shown without being asked for, those of most models."""
+
+NO_CONTROL = "none"
+
+
+@click.command("regress", short_help="Slopes of scores on metrics that may differ by family.")
+@results_option
+@config_option
+@click.option(
+    "--metrics",
+    "metrics_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV or Parquet with a row a model, instead of results.",
+)
+@click.option("--scores", help="CSV, Parquet or catalog with the scores; may be the file of --metrics.")
+@click.option("--by", help="Columns whose values make the families, separated by commas; by default `family`.")
+@click.option("--score", help="Column of the scores, where a row of --scores is a model.")
+@click.option("--unit", help="Unit of the scores, where neither a column nor the end of its name tells it.")
+@click.option("--params", help="Table or catalog that has the models' number of parameters in `params`.")
+@click.option("--metric", "metrics", multiple=True, help="Only this metric, by all methods; may be repeated.")
+@click.option("--dataset", help="Only scores on this data set.")
+@click.option(
+    "--control",
+    "controls",
+    multiple=True,
+    default=("log10_params",),
+    show_default=True,
+    help="What is held fixed, such as log10_params or depth; may be repeated; `none` for nothing.",
+)
+@click.option(
+    "--link",
+    type=click.Choice(["identity", "logit", "log"]),
+    default="identity",
+    show_default=True,
+    help="What the score is turned into: logit for accuracies and errors, log for perplexities.",
+)
+@json_option
+@reports_user_errors
+def command(
+    results: "Where",
+    config: str | None,
+    metrics_file: Path | None,
+    scores: str | None,
+    by: str | None,
+    score: str | None,
+    unit: str | None,
+    params: str | None,
+    metrics: tuple[str, ...],
+    dataset: str | None,
+    controls: tuple[str, ...],
+    link: str,
+    as_json: bool,
+) -> None:
+    """Regress published scores on metrics within families, without assuming that all families have one slope.
+
+    The default is in two stages: a slope a family, then the mean over families. Beside it stand tau, random slopes,
+    fixed effects, the slope without the metric's own error, and that between families. 5 families are tested.
+    """
+    from analysis.regress import regress
+    from analysis.statistics.links import Link
+    from catalogs.plain import plain_text
+    from setol_zoo.cli.tables import print_json
+
+    held = tuple(name for name in dict.fromkeys(controls) if name != NO_CONTROL)
+    tables = {"--metrics": metrics_file, "--scores": scores, "--by": by, "--score": score, "--unit": unit}
+    tables |= {"--params": params}
+    if scores is None:
+        asked = _of_results(results, config, tables, metrics, held, dataset)
+    else:
+        asked = _of_tables(config, tables, metrics, held, dataset)
+    shown = asked.samples if as_json or dataset is not None else asked.samples[:SHOWN]
+    found = [regress(sample, asked.metrics, controls=held, link=Link(link)) for sample in shown]
+    looks = _looks(asked, found, dataset, {"controls": ",".join(held), "link": link})
+    if as_json:
+        print_json({"regressions": [asdict(each) for each in found], "notes": list(asked.notes)})
+        return
+    if not asked.samples:
+        click.echo("no scored models in these results: give the catalog a scores.csv")
+    for place, each in enumerate(found):
+        if place:
+            click.echo()
+        _print_regressed(each, every_method=bool(metrics))
+    rest = [each.target.dataset for each in asked.samples[len(shown) :]]
+    if rest:
+        more = ", ..." if len(rest) > 8 else ""
+        click.echo(plain_text(f"not shown: {', '.join(rest[:8])}{more}; --dataset shows one"))
+    for note in asked.notes:
+        click.echo(plain_text(note))
+    if found:
+        click.secho(looks, dim=True)
+    if asked.opened is not None:
+        next_command("sensitivity", "--results", results, *config_words(asked.opened))
+    else:
+        given = {**tables, "--dataset": dataset}
+        next_command("correlate", *(word for pair in given.items() if pair[1] is not None for word in pair))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Samples, the metrics to judge on each, what was left out, and the results that they are of, if of any."""
+
+    samples: tuple["Sample", ...]
+    metrics: tuple[str, ...]
+    notes: tuple[str, ...]
+    opened: "Results | None"
+
+
+def _of_results(
+    results: "Where",
+    config: str | None,
+    tables: Mapping[str, object],
+    metrics: tuple[str, ...],
+    held: tuple[str, ...],
+    dataset: str | None,
+) -> _Asked:
+    from analysis.correlate import METRICS
+    from analysis.results import open_results
+    from analysis.samples_from_results import samples_from_results
+
+    for name, value in tables.items():
+        if value is not None:
+            raise WrongCall(f"{name} needs --scores: the table or catalog that has the scores.")
+    opened = open_results([results], config)
+    judged = metrics or METRICS
+    samples = samples_from_results(opened, dataset=dataset, metrics=list(dict.fromkeys([*judged, *held])))
+    return _Asked(samples, judged, (), opened)
+
+
+def _of_tables(
+    config: str | None,
+    tables: Mapping[str, Any],
+    metrics: tuple[str, ...],
+    held: tuple[str, ...],
+    dataset: str | None,
+) -> _Asked:
+    from analysis.samples_from_files import Question, samples_from_files
+
+    if config is not None:
+        raise WrongCall("--config is for results, and --scores asks of tables.")
+    columns = tuple(filter(None, (name.strip() for name in (tables["--by"] or "").split(","))))
+    others = [name for name in held if name not in ("log10_params", "depth")]
+    named = tuple(dict.fromkeys([*metrics, *others])) if metrics else ()
+    question = Question(by=columns, metrics=named, score=tables["--score"], unit=tables["--unit"], dataset=dataset)
+    joined = samples_from_files(tables["--metrics"], tables["--scores"], question, params=tables["--params"])
+    judged = metrics or tuple(name for name in joined.metrics if name not in held)
+    return _Asked(joined.samples, judged, joined.notes, None)
+
+
+def _looks(asked: _Asked, found: list["Regressed"], dataset: str | None, options: dict[str, str]) -> str:
+    """Note the look, and say how many tests there were."""
+    from analysis.looks import Look, Selections, note
+
+    tests = sum(each.tests for each in found)
+    made = Selections(1, tests, noted=False)
+    if asked.opened is not None:
+        options = {**options, "config": asked.opened.config}
+        look = Look(command="regress", metrics=asked.metrics, dataset=dataset, options=options, tests=tests)
+        made = note(asked.opened.folders, look)
+    return f"exploratory (the primary claim is one that setol correlate tests). {made}"
+
+
+def _print_regressed(found: "Regressed", *, every_method: bool) -> None:
+    """One score: what can be said in words, the table, and what was left out."""
+    from catalogs import counted
+    from catalogs.plain import plain_text
+    from setol_zoo.cli.tables import print_narrowed
+
+    target = found.target
+    split = f" ({target.split})" if target.split else ""
+    way = "higher" if target.higher_is_better else "lower"
+    scale = target.unit if found.scale == target.unit else f"{target.unit}, as {found.scale}"
+    head = f"{target.score_metric} in {scale} on {target.dataset}{split}: {counted(found.models, 'model')} in families"
+    click.secho(plain_text(f"{head}, {way} is better"), bold=True)
+    judged = [each for each in found.metrics if each.rows[0].p is not None]
+    first = sorted(judged, key=lambda each: each.rows[0].p_adjusted or 0.0)
+    told = found.metrics if every_method else [each for each in found.metrics if each.reversed] or first[:1]
+    for each in dict.fromkeys([*first[:1], *told]):
+        click.echo(plain_text(each.sentence))
+    if every_method:
+        for each in found.metrics:
+            print_narrowed(
+                _methods(each), ("positive", "spread", "standard_error", "models"), title=each.metric, limit=20
+            )
+            _print_reasons(each)
+    elif judged:
+        print_narrowed(
+            _metrics(judged), ("models", "tau_p", "random", "no_error", "fixed_p", "p_t", "between"), limit=1000
+        )
+        _print_legend(found)
+    absent = [each for each in found.metrics if each.rows[0].p is None]
+    if absent and not every_method:
+        by_reason: dict[str, list[str]] = {}
+        for each in absent:
+            by_reason.setdefault(str(each.rows[0].reason), []).append(each.metric)
+        for reason, names in by_reason.items():
+            click.echo(plain_text(f"cannot be judged: {', '.join(names)}: {reason}"))
+    if found.without_family:
+        click.echo(f"left out: {counted(found.without_family, 'model')} of no family")
+    _print_left_out(found)
+
+
+def _print_legend(found: "Regressed") -> None:
+    from catalogs.plain import plain_text
+
+    given = f"; held fixed: {', '.join(found.controls)}" if found.controls else ""
+    click.echo(
+        plain_text(
+            f"slopes in {found.scale} per standard deviation of the metric within families{given}; p_adjusted is for "
+            f"the {len(found.metrics)} metrics; --metric shows one by all methods"
+        )
+    )
+
+
+def _print_left_out(found: "Regressed") -> None:
+    """What cannot take part, once where it is the same for all metrics."""
+    from catalogs import counted
+    from catalogs.plain import plain_text
+
+    lines: dict[str, list[str]] = {}
+    for each in found.metrics:
+        parts = []
+        if each.missing:
+            parts.append(f"{counted(each.missing, 'model')} without the metric or a control")
+        if each.too_small:
+            parts.append(f"{_named(each.too_small)} too small for a slope")
+        if each.flat:
+            parts.append(f"{_named(each.flat)} where the metric does not vary beyond the controls")
+        if parts:
+            lines.setdefault("; ".join(parts), []).append(each.metric)
+    for line, names in lines.items():
+        of = "" if len(names) == len(found.metrics) else f"{', '.join(names)}: "
+        click.echo(plain_text(f"left out: {of}{line}"))
+
+
+def _named(families: tuple[str, ...]) -> str:
+    from catalogs import counted
+
+    shown = ", ".join(families[:4]) + (", ..." if len(families) > 4 else "")
+    return f"{counted(len(families), 'family', 'families')} ({shown})"
+
+
+def _metrics(found: list["MetricRegression"]) -> "pa.Table":
+    """A row a metric: the two-stage slope, and the others per standard deviation beside it."""
+    import pyarrow as pa
+
+    from analysis.regress import Method
+
+    rows = []
+    for each in found:
+        slope, tau, fixed = each.row(Method.TWO_STAGE), each.row(Method.TAU), each.row(Method.FIXED)
+        ratio = (slope.per_sd or 0.0) / slope.estimate if slope.estimate else 0.0
+        rows.append(
+            {
+                "metric": each.metric,
+                "models": slope.models,
+                "families": slope.families,
+                "slope": slope.per_sd,
+                "low": slope.interval.low * ratio if slope.interval else None,
+                "high": slope.interval.high * ratio if slope.interval else None,
+                "p": slope.p,
+                "p_t": slope.p_t,
+                "p_adjusted": slope.p_adjusted,
+                "tau": tau.estimate,
+                "tau_p": tau.p,
+                "random": each.row(Method.RANDOM).per_sd,
+                "fixed": fixed.per_sd,
+                "fixed_p": fixed.p,
+                "no_error": each.row(Method.CORRECTED).per_sd,
+                "between": each.row(Method.BETWEEN).per_sd,
+            }
+        )
+    return pa.Table.from_pylist(rows)
+
+
+def _methods(found: "MetricRegression") -> "pa.Table":
+    """A row a method."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(
+        [
+            {
+                "method": row.method.value,
+                "models": row.models,
+                "families": row.families,
+                "slope": row.estimate,
+                "low": row.interval.low if row.interval else None,
+                "high": row.interval.high if row.interval else None,
+                "per_sd": row.per_sd,
+                "standard_error": row.standard_error,
+                "p": row.p,
+                "p_t": row.p_t,
+                "spread": row.spread,
+                "positive": row.positive,
+                "reliability": row.reliability,
+            }
+            for row in found.rows
+        ]
+    )
+
+
+def _print_reasons(found: "MetricRegression") -> None:
+    from catalogs.plain import plain_text
+
+    for row in found.rows:
+        if row.reason:
+            click.echo(plain_text(f"{row.method.value}: {row.reason}"))
