@@ -36,7 +36,7 @@ submit: sync  ## Sync, then run ARGS="--catalog demo --results ..." on CLUSTER=r
 	$(RAY) submit $(CLUSTER) pipeline/run.py -- $(ARGS)
 
 test: env  ## All tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: env  ## Style and formatting
 	$(BIN)/ruff check .

@@ -223,10 +223,8 @@ PROCEDURES = {
     "random slopes": Procedure(run=_random_slopes, **SLOPE),
     "fixed effects, wild bootstrap": Procedure(run=_fixed, **SLOPE),
     "de-attenuated slope": Procedure(run=_deattenuated, **SLOPE),
-    "between families": Procedure(
-        run=_between, null=("noise", "slopes", "recipes", "effect"), truth=lambda scenario: scenario.between
-    ),
-    "opposite signs (Simpson)": Procedure(run=_simpson, null=("noise", "slopes", "recipes", "effect")),
+    "between families": Procedure(run=_between, null=(*NOTHING, "effect"), truth=lambda scenario: scenario.between),
+    "opposite signs (Simpson)": Procedure(run=_simpson, null=(*NOTHING, "effect")),
     "missing with score": Procedure(run=_missing, null=("missing",), scenarios=("missing", "missing with score")),
     "one slope for all (not offered)": Procedure(run=_one_slope),
 }

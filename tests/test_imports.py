@@ -16,6 +16,10 @@ OURS = frozenset(PACKAGES)
 
 TORCH_FOLDER = "setol/weights/"
 TORCH_PACKAGE = "setol.weights"
+LAB_FOLDER = "setol_zoo/lab/"
+LAB_PACKAGE = "setol_zoo.lab"
+"""Experiments with torch: nothing imports them but the functions that run one."""
+
 RAY_FILE = "pipeline/cluster.py"
 SCRIPT = "pipeline/run.py"
 """`setol run` as a file that `ray submit` can copy: a caller of the front door, imported by nothing."""
@@ -44,7 +48,8 @@ class Import:
 
     @property
     def loads_torch(self) -> bool:
-        return self.package == "torch" or f"{self.module}.".startswith(f"{TORCH_PACKAGE}.")
+        within = f"{self.module}.".startswith((f"{TORCH_PACKAGE}.", f"{LAB_PACKAGE}."))
+        return self.package == "torch" or within
 
 
 def imports_of(file: Path, root: Path) -> list[Import]:
@@ -141,6 +146,8 @@ def offence(importer: str, module: Import) -> str | None:
             return "analysis reads files, without torch or ray"
         allowed = module.package in ("setol", "catalogs")
         return "analysis imports setol and catalogs only" if foreign and not allowed else None
+    if importer.startswith(LAB_FOLDER):
+        return f"ray belongs in {RAY_FILE}" if module.package == "ray" else None
     if module.at_import and (module.loads_torch or module.package == "ray"):
         return "setol_zoo imports torch and ray inside the functions that need them"
     return None
@@ -216,6 +223,8 @@ def test_numerics_neither_open_nor_print():
         ("setol_zoo/api.py", "class A:\n    import ray", "ray"),
         ("setol_zoo/api.py", "if True:\n    from torch import nn", "torch"),
         ("setol_zoo/cli/main.py", "from setol.weights.decomposition import decompose", "setol.weights.decomposition"),
+        ("setol_zoo/cli/theory.py", "from setol_zoo.lab.selection import agreement", "setol_zoo.lab.selection"),
+        ("setol_zoo/lab/finite_width.py", "import ray", "ray"),
     ],
 )
 def test_a_planted_import_is_found(tmp_path, file, source, expected):
@@ -252,6 +261,8 @@ def test_a_planted_import_is_found(tmp_path, file, source, expected):
         ("analysis/views.py", "import duckdb\nimport matplotlib\nfrom setol import fit_power_law\nimport catalogs"),
         ("setol_zoo/api.py", "def f():\n    import torch\n    import ray\nimport pipeline\nimport analysis"),
         ("setol_zoo/api.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch"),
+        ("setol_zoo/cli/theory.py", "def f():\n    from setol_zoo.lab.selection import agreement"),
+        ("setol_zoo/lab/finite_width.py", "import torch\nfrom setol_zoo.lab.selection import agreement"),
     ],
 )
 def test_an_allowed_import_is_let_through(tmp_path, file, source):

@@ -101,6 +101,22 @@ def test_counts(name, models, scores, scores_only, families):
     assert len({file.family for file in catalog.files}) == families
 
 
+@pytest.mark.parametrize("name", ["pythia", "opt-bloom", "base-llms"])
+def test_fractions_are_of_the_questions_that_there_are(name):
+    """A score to six digits is a whole number of right answers, so `n_test` is right, and so is the name of the set."""
+    odd = Counter()
+    for score in load_catalog(name).scores:
+        if (
+            score.n_test is not None
+            and score.unit == "fraction"
+            and not (score.setting or "").startswith("three digits")
+        ):
+            right = score.value * score.n_test
+            odd[score.dataset] += abs(right - round(right)) > 0.5e-6 * score.n_test + 0.01
+    assert sum(odd.values()) == 0, odd
+    assert len(odd) >= 5
+
+
 # --- pytorchcv, cifar, pycls ---------------------------------------------------------------------------------------
 
 

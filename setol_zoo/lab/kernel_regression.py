@@ -17,7 +17,7 @@ from setol.errors import SetolError
 from setol.field_theory.architecture import Architecture
 from setol.field_theory.kernels import kernel_values
 from setol.field_theory.spectrum import Spectrum, Vector
-from setol.field_theory.sphere import gegenbauer_polynomials
+from setol.field_theory.sphere import degeneracies, gegenbauer_polynomials
 
 _NEGLIGIBLE = 1e-14
 """Share of a sum over degrees that may be left out."""
@@ -96,6 +96,19 @@ def measure(
     )
 
 
+def zonal_harmonic(cosine: Tensor, dimension: int, degree: int) -> Tensor:
+    """The harmonic of mean square 1 that depends on the angle to one direction alone.
+
+    Args:
+        cosine: Of that angle, any shape.
+        dimension: Of the inputs.
+        degree: Of the harmonic.
+    """
+    *_, polynomial = gegenbauer_polynomials(cosine, dimension, degree)
+    found: Tensor = polynomial * math.sqrt(degeneracies(dimension, degree)[degree])
+    return found
+
+
 def _one_data_set(
     spectrum: Spectrum,
     target_power: Sequence[float],
@@ -136,7 +149,7 @@ def _one_data_set(
             found.append(0.0)
             continue
         directions = torch.nn.functional.normalize(normal(targets, dimension), dim=1)
-        labels = _harmonic(inputs @ directions.T, spectrum, degree)
+        labels = zonal_harmonic(inputs @ directions.T, dimension, degree)
         weights = torch.cholesky_solve(labels, factor)
         fitted = 2 * spectrum.eigenvalues[degree] * (weights * labels).sum(0)
         found.append(power * float((1 - fitted + _quadratic(squared, weights)).mean()))
@@ -154,13 +167,6 @@ def _sum_of_polynomials(spectrum: Spectrum, factors: Vector, cosine: Tensor) -> 
     found = torch.zeros_like(cosine)
     for factor, polynomial in zip(factors, gegenbauer_polynomials(cosine, spectrum.dimension or 0, last), strict=False):
         found.add_(polynomial, alpha=float(factor))
-    return found
-
-
-def _harmonic(cosine: Tensor, spectrum: Spectrum, degree: int) -> Tensor:
-    """The zonal harmonic of mean square 1 around a direction."""
-    *_, polynomial = gegenbauer_polynomials(cosine, spectrum.dimension or 0, degree)
-    found: Tensor = polynomial * math.sqrt(spectrum.degeneracies[degree])
     return found
 
 

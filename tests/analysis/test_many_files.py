@@ -1,5 +1,6 @@
 """Many files in one table: whatever columns they have, and wherever they lie."""
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import many_files
+from analysis import many_files, packs
 from analysis.errors import AnalysisError
 from analysis.many_files import insert_files
 
@@ -61,3 +62,61 @@ def test_a_damaged_file_is_named_and_nothing_of_its_lot_is_there(connection, tmp
 def test_no_files_are_no_rows(connection):
     insert_files(connection, "t", [])
     assert connection.sql("FROM t").fetchall() == []
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch) -> list[Path]:
+    """As many files as are worth keeping together, with a cache of their own."""
+    monkeypatch.setenv("SETOL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(packs, "FEWEST", 6)
+    return written(tmp_path / "files", [{"a": i, "b": str(i)} for i in range(6)])
+
+
+def numbers(connection) -> list[int]:
+    found = [a for (a,) in connection.sql("SELECT a FROM t").fetchall()]
+    connection.execute("DELETE FROM t")
+    return found
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "cache" / "opened").iterdir())
+
+
+def test_many_files_are_read_once_and_kept(connection, many, tmp_path, monkeypatch):
+    insert_files(connection, "t", many)
+    assert numbers(connection) == list(range(6)) and len(kept(tmp_path)) == 1
+    monkeypatch.setattr(many_files, "_insert", lambda *_, **__: pytest.fail("a file was read again"))
+    insert_files(connection, "t", many)
+    assert numbers(connection) == list(range(6))
+
+
+def test_what_is_kept_is_not_taken_for_other_files(connection, many, tmp_path):
+    insert_files(connection, "t", many)
+    numbers(connection)
+    pq.write_table(pa.table({"a": [70, 71], "b": ["x", "y"]}), many[0])
+    insert_files(connection, "t", many)
+    assert numbers(connection) == [70, 71, 1, 2, 3, 4, 5] and len(kept(tmp_path)) == 2
+    insert_files(connection, "t", many[::-1])
+    assert numbers(connection) == [5, 4, 3, 2, 1, 70, 71] and len(kept(tmp_path)) == 3
+
+
+def test_a_cache_that_is_damaged_or_cannot_be_written_costs_time_alone(connection, many, tmp_path, monkeypatch):
+    insert_files(connection, "t", many)
+    numbers(connection)
+    (pack,) = kept(tmp_path)
+    pack.write_bytes(pack.read_bytes()[:-9])
+    insert_files(connection, "t", many)
+    assert numbers(connection) == list(range(6))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SETOL_CACHE", str(tmp_path / "file"))
+    insert_files(connection, "t", many)
+    assert numbers(connection) == list(range(6))
+
+
+def test_what_was_not_used_for_longest_makes_room(connection, many, tmp_path, monkeypatch):
+    insert_files(connection, "t", many)
+    (first,) = kept(tmp_path)
+    os.utime(first, (1, 1))
+    monkeypatch.setattr(packs, "ROOM", first.stat().st_size + 10)
+    insert_files(connection, "t", many[::-1])
+    assert len(kept(tmp_path)) == 1 and not first.exists()

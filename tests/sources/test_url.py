@@ -9,6 +9,7 @@ from checkpoints.url import Found, fetch_url, identify_url, published_prefix
 from tests.sources.conftest import weights
 from tests.sources.hub_standin import Fault, HubStandin, sha256
 
+
 @pytest.fixture(autouse=True)
 def without_long_waits(monkeypatch):
     monkeypatch.setattr("checkpoints.retry.FIRST_WAIT", 0.01)
