@@ -1,49 +1,11 @@
 """What the report says about a run, as queries on the views."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from analysis.correlate import METRICS, Correlations, Group, Together, Verdict, correlate
 from analysis.grouped import grouped_kernels, told
-from analysis.reading import reading
 from analysis.results import Results
-from analysis.samples_from_results import samples_from_results
-from analysis.size import SizeStudy, size_study
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One family's correlations (None for models without families), and what they say."""
-
-    group: Group
-    reading: str
-
-    @property
-    def n_better(self) -> int:
-        """Metrics that order its models better than both baselines."""
-        return sum(each.verdict is Verdict.BETTER for each in self.group.correlations)
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One published score: the models that have it, what metrics add to size, all families, and each."""
-
-    found: Correlations
-    size: SizeStudy
-    rows: tuple[Row, ...]
-    groups: tuple[Read, ...]
-
-    @property
-    def together(self) -> tuple[Together, ...]:
-        """Each metric over families."""
-        return self.found.together
-
-    @property
-    def n(self) -> int:
-        """Models in its largest group, each content once."""
-        return max(each.group.n for each in self.groups)
 
 
 def totals(results: Results) -> Row:
@@ -113,25 +75,6 @@ def fitted_layers(results: Results) -> list[Row]:
         WINDOW file_order AS (PARTITION BY model ORDER BY layers.file, layers."row"), whole AS (PARTITION BY model)
         ORDER BY layers.family IS NULL, layers.family, models.params, layers.name, model, layers.file, layers."row\""""
     )
-
-
-def scored(results: Results) -> list[Scored]:
-    """What was published, the scores of the largest families first, each with its correlations."""
-    rows = results.rows("FROM scored_models ORDER BY family IS NULL, family, params, name, model")
-    columns = ("dataset", "split", "score_metric", "unit", "higher_is_better")
-    several = []
-    for sample in samples_from_results(results, metrics=METRICS):
-        key = tuple(getattr(sample.target, column) for column in columns)
-        found = correlate(sample, METRICS)
-        several.append(
-            Scored(
-                found=found,
-                size=size_study(sample, METRICS),
-                rows=tuple(row for row in rows if tuple(row[column] for column in columns) == key),
-                groups=tuple(Read(group, reading(group)) for group in found.groups),
-            )
-        )
-    return sorted(several, key=lambda each: (-each.n, each.found.target.dataset))
 
 
 def not_fitted(results: Results) -> list[Row]:

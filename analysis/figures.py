@@ -34,6 +34,7 @@ def score_figure(rows: Sequence[Row], panels: Mapping[str, str], name: str) -> s
         name: Of the figure, unique in its page.
     """
     looks = _looks(rows)
+    many = len(rows) * len(panels) > MOST_VECTORS
     with house_style():
         figure = new_figure(9.6, 3.7 if len(looks) == 1 else 4.1)
         all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -41,7 +42,13 @@ def score_figure(rows: Sequence[Row], panels: Mapping[str, str], name: str) -> s
             for family, (colour, marker) in looks.items():
                 members = [row for row in rows if _family(row, looks) == family and row[column] is not None]
                 x, y = [row[column] for row in members], [row["score"] for row in members]
-                axes.scatter(x, y, s=34, color=colour, marker=marker, label=_legend_text(family), linewidths=0)
+                look: dict[str, Any] = {
+                    "color": colour,
+                    "marker": marker,
+                    "label": _legend_text(family),
+                    "linewidths": 0,
+                }
+                axes.scatter(x, y, s=12 if many else 34, rasterized=many, **look)
             axes.set_xlabel(title)
             axes.margins(0.16, 0.12)
             axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -107,7 +114,8 @@ def alpha_figure(rows: Sequence[Row], name: str) -> str:
 
     Args:
         rows: Of `layers`, those with a fit: name, family, alpha, in the order in which models are to be shown. With
-            more than 40 models a row of the figure is a family.
+            more than 40 models a row of the figure is a family; of more than 40 families, those of the fewest layers
+            share the last row.
         name: Of the figure, unique in its page.
     """
     looks = _looks(rows)
@@ -115,6 +123,11 @@ def alpha_figure(rows: Sequence[Row], name: str) -> str:
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row[key] or "no family", []).append(row)
+    if len(groups) > _BOXES:
+        largest = set(sorted(groups, key=lambda each: -len(groups[each]))[: _BOXES - 1])
+        others = [row for each, members in groups.items() if each not in largest for row in members]
+        shown = {each: members for each, members in groups.items() if each in largest}
+        groups = shown | {f"{len(groups) - len(shown)} other families": others}
     limit = _upper(_values(rows, "alpha"))
     rng = np.random.default_rng(0)
     with house_style():

@@ -2,6 +2,8 @@
 
 import re
 
+from analysis.statistics.records import Interval
+
 DASH = "–"
 
 
@@ -20,6 +22,11 @@ def with_error(value: float | None, error: float | None, digits: int = 2) -> str
     return f"{fixed(value, digits)} ± {fixed(error, digits)}"
 
 
+def interval(ends: Interval | None, digits: int = 2) -> str:
+    """An interval in brackets, nothing where there is none."""
+    return "" if ends is None else f"[{fixed(ends.low, digits)}, {fixed(ends.high, digits)}]"
+
+
 def share(value: float | None) -> str:
     """A fraction in percent; 100 % and 0 % only where it is all or nothing."""
     if value is None:
@@ -27,6 +34,16 @@ def share(value: float | None) -> str:
     if 0.9995 <= value < 1:
         return "> 99.9 %"
     return f"{value:.0%}".replace("%", " %") if value in (0, 1) else f"{100 * value:.1f} %"
+
+
+def change(removed: float | None) -> str:
+    """A share that went away, as a change in percent."""
+    return DASH if removed is None else f"{fixed(-100 * removed, 0)} %"
+
+
+def begun(text: str) -> str:
+    """A sentence that begins with a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def count(value: float | None) -> str:
@@ -66,4 +83,5 @@ def p_value(value: float | None) -> str:
 
 def unbroken(text: str) -> str:
     """A sentence whose equations stay on one line, with real minus signs."""
-    return re.sub(r" ([=<]) (-?)(?=\d)", lambda found: f"\u00a0{found[1]}\u00a0{'−' if found[2] else ''}", text)
+    signed = re.sub(r"(?<=[\s(\[])-(?=\d)", "−", text)
+    return re.sub(r" ([=<]) (?=[−\d])", "\u00a0\\1\u00a0", signed)

@@ -66,9 +66,8 @@ def keep_pack(connection: duckdb.DuckDBPyConnection, table: str, first: int, pac
     partial = pack.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         pack.parent.mkdir(parents=True, exist_ok=True)
-        connection.execute(
-            f"COPY (SELECT * FROM {table} WHERE rowid >= {first}) TO {sql_text(str(partial))} (FORMAT parquet)"
-        )
+        rows = f"(SELECT * FROM {table} WHERE rowid >= {first})"
+        connection.execute(f"COPY {rows} TO {sql_text(str(partial))} (FORMAT parquet, ROW_GROUP_SIZE 10000)")
         os.replace(partial, pack)
         _make_room(pack.parent)
     except (OSError, duckdb.Error):

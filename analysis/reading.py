@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.correlate import Correlation, Group, Verdict
+from analysis.correlation_records import Correlation, Group, Verdict
 from analysis.size import BASELINES, LIKELY_CHANCE
 from analysis.statistics.records import FEWEST_TESTED
 from catalogs import counted

@@ -14,10 +14,18 @@ from markupsafe import Markup
 from analysis import facts, formats, order
 from analysis.correlate import METRICS
 from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
+from analysis.missingness import missing_headline
 from analysis.placing import put_in_place
+from analysis.protocol import protocol
 from analysis.reading import headline
+from analysis.report_statistics import JudgedScore, ReportStatistics, per_deviation, report_statistics, verdict
 from analysis.results import Results
+from analysis.sensitivity import headlines
+from analysis.sensitivity_figure import sensitivity_figure
 from analysis.size import BASELINES
+from analysis.size_figure import size_figure
+from analysis.size_records import Adds
+from analysis.size_words import brief
 from analysis.spectrum_figure import spectrum_figure
 from analysis.statistics.records import FEWEST_TESTED
 from analysis.stored_layer import stored_layer
@@ -30,6 +38,25 @@ _PANELS = {
     "alpha_median": "alpha, median over layers",
     "log10_params": "log10 of the number of parameters",
 }
+
+_OPEN = 2
+"""Scores that are shown unfolded."""
+
+_MOST_MODELS = 1_000
+"""Models that are listed."""
+
+_LIMITS = {
+    "n_open": _OPEN,
+    "most_families": 20,
+    "most_detailed": 6,
+    "most_few": 200,
+    "n_metrics": len(METRICS),
+    "baselines": BASELINES,
+    "fewest": FEWEST_TESTED,
+    "adding": (Adds.ADDS, Adds.REVERSED),
+    "primary_column": protocol().column,
+}
+"""What templates are told besides results: rows that tables have at most, and names."""
 
 _WIDE = 100
 """Eigenvalues that the example spectrum has at least, where any layer has so many."""
@@ -56,8 +83,8 @@ def write_report(results: Results, path: str | Path) -> Path:
 
 
 def report_html(results: Results) -> str:
-    """The report as text."""
-    targets = facts.scored(results)
+    """The report as text. Whoever reads it has looked at the results, and the folder notes so (`analysis.looks`)."""
+    scores = report_statistics(results)
     layers = facts.fitted_layers(results)
     models = facts.model_rows(results)
     return _template().render(
@@ -66,44 +93,75 @@ def report_html(results: Results) -> str:
         others=[each for each in results.configs if each.name != results.config],
         totals=facts.totals(results),
         run=facts.run_facts(results),
-        families=[(family, list(rows)) for family, rows in groupby(models, key=itemgetter("family"))],
+        families=[(name, list(rows)) for name, rows in groupby(models[:_MOST_MODELS], key=itemgetter("family"))],
         n_models=len(models),
-        judged=[_drawn(target, index) for index, target in enumerate(targets) if target.n >= FEWEST_TESTED],
-        unjudged=[target for target in targets if target.n < FEWEST_TESTED],
-        finding=_finding(targets),
+        n_hidden=max(0, len(models) - _MOST_MODELS),
         figures=_layer_figures(results, layers),
         failures=facts.failures(results),
         not_fitted=facts.not_fitted(results),
         skipped=facts.skipped_by_reason(results),
         grouped=facts.grouped(results),
-        n_metrics=len(METRICS),
-        baselines=BASELINES,
-        fewest=FEWEST_TESTED,
+        **_about_scores(scores),
+        **_LIMITS,
     )
 
 
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_without_hidden_characters
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=_without_hidden_characters,
+        loader=jinja2.FunctionLoader(
+            lambda name: resources.files("analysis").joinpath(name).read_text(encoding="utf-8")
+        ),
     )
-    for name in ("fixed", "with_error", "share", "count", "size", "duration", "p_value", "unbroken"):
+    numbers = ("fixed", "with_error", "interval", "change", "share", "count", "size", "duration", "p_value")
+    for name in (*numbers, "unbroken", "begun"):
         environment.filters[name] = getattr(formats, name)
-    return environment.from_string((resources.files("analysis") / "report.html.j2").read_text(encoding="utf-8"))
+    for function in (verdict, brief, per_deviation):
+        environment.filters[function.__name__] = function
+    return environment.get_template("report.html.j2")
 
 
 def _without_hidden_characters(value: Any) -> Any:
     return plain_text(value, keep="\t\n") if type(value) is str else value  # Markup is ours
 
 
-def _drawn(target: facts.Scored, index: int) -> Row:
-    return {"target": target, "figure": Markup(score_figure(target.rows, _PANELS, f"score{index}"))}
+def _about_scores(scores: ReportStatistics) -> Row:
+    asked, shown = [each for each in scores.judged if each.asked], scores.judged[:_OPEN]
+    return {
+        "scores": scores,
+        "asked": asked,
+        "finding": _finding(scores.judged),
+        "size_figures": {
+            each: Markup(size_figure(each.size, each.added, f"size{place}")) for place, each in enumerate(asked)
+        },
+        "score_figures": {
+            each: Markup(score_figure(each.rows, _PANELS, f"score{place}")) for place, each in enumerate(shown)
+        },
+        "depends": _dependence(scores),
+    }
 
 
-def _finding(targets: Sequence[facts.Scored]) -> Row | None:
-    """The group that is read first, with its score."""
-    pairs = [(target, each) for target in targets for each in target.groups]
+def _finding(scores: Sequence[JudgedScore]) -> Row | None:
+    """The family that is read first, with its score."""
+    pairs = [(score, each) for score in scores for each in score.groups]
     first = headline([each.group for _, each in pairs])
-    return next(({"target": target, "group": each} for target, each in pairs if each.group is first), None)
+    return next(({"score": score, "read": each} for score, each in pairs if each.group is first), None)
+
+
+def _dependence(scores: ReportStatistics) -> Row:
+    """What taus and ranks owe to how layers are averaged, and what the missing models could make of them."""
+    found, missing = scores.sensitivity, scores.missing
+    compared = any(each.tau is not None or each.agreement is not None for each in found.effects)
+    return {
+        "told": headlines(found) if found.n_models > 1 else (),
+        "figure": Markup(sensitivity_figure(found, "sensitivity")) if compared else None,
+        "absent": [each.name for each in found.not_computed],
+        "missing": missing_headline(missing),
+        "bounds": [each for each in missing.metrics if each.n_models_missing and each.low is not None],
+    }
 
 
 def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]:

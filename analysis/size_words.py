@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.size_records import FEWEST_FAMILIES, Added, Adds, Baseline
+from analysis.size_records import FEWEST_FAMILIES, Added, Adds, Baseline, SizeStudy
 
 
 def sentence(rows: Sequence[Added], baselines: Sequence[Baseline], nothing: str | None) -> str:
@@ -23,6 +23,20 @@ def sentence(rows: Sequence[Added], baselines: Sequence[Baseline], nothing: str 
         if one.tau.tau is not None
     ]
     return " ".join([*filter(None, said), *alone]) or "No metric was asked about."
+
+
+def families_tested(study: SizeStudy) -> int:
+    """Families that can say what is added to size."""
+    return max((row.partial.families for row in study.rows), default=0)
+
+
+def brief(study: SizeStudy) -> str:
+    """The study's sentence, but without all metrics by name where nothing can be said of any."""
+    families = families_tested(study)
+    if not study.rows or families >= FEWEST_FAMILIES:
+        return study.sentence
+    enough = _count(families, "family has", "families have")
+    return f"That takes {FEWEST_FAMILIES} families of at least 5 models with known size; {enough} them here."
 
 
 def _said(verdict: Adds, held: str, rows: Sequence[Added]) -> str:

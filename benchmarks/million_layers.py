@@ -173,6 +173,8 @@ def layers(unit: Unit, n: int, size: float, rng: np.random.Generator) -> pa.Tabl
         "status": ["ok" if each else "no_tail" for each in fitted],
         "reason": [None if each else "too_few_eigenvalues" for each in fitted],
         "n_params": np.full(n, 64 * EVALS),
+        **{"n_rows": np.full(n, 64), "n_cols": np.full(n, EVALS), "n_slices": np.ones(n, int)},
+        **{"n_evals": np.full(n, EVALS), "aspect_ratio": np.full(n, 64 / EVALS), "evals_factor": np.ones(n)},
         "phase": ["bulk+spikes"] * n,
     }
     level = rng.normal(0, 0.3) - 0.3 * (size - 7.5)

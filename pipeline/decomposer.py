@@ -8,7 +8,7 @@ import torch
 
 from setol.reasons import Reason
 from setol.weights.batches import decompose_batched
-from setol.weights.decomposition import Decomposition, decompose
+from setol.weights.decomposition import Decomposition, decompose, decompose_each
 from setol.weights.precision import decompose_float32, float32_deviation, float32_resolution
 
 GPU_BATCH_BYTES = 2**28
@@ -17,6 +17,9 @@ GPU_BATCH_BYTES = 2**28
 A number that does not hang on what is free as long as that is plenty: the same device makes the same batches, and
 so the same bits.
 """
+
+CPU_WINDOW_BYTES = 2**22
+"""Bytes of matrices had at once on a CPU: many small ones, whose statistics and rows are then made in one go."""
 
 T = TypeVar("T")
 
@@ -43,7 +46,8 @@ class Decomposer:
         self.device = device
         self.precision = precision
         self.deviation: float | None = None
-        self.window_bytes = batch_bytes(device)
+        self._batch_bytes = batch_bytes(device)
+        self.window_bytes = self._batch_bytes or CPU_WINDOW_BYTES
         self._checked: set[torch.Size] = set()
         self._halved = 0
         self._on_cpu = 0
@@ -92,8 +96,10 @@ class Decomposer:
             return []
         if len(stacks) == 1:
             return [self.on_device(lambda device: compute(stacks[0], device=device))]
+        if self._batch_bytes is None:
+            return [compute(stack) for stack in stacks] if self.precision == "float32" else decompose_each(stacks)
         try:
-            return decompose_batched(stacks, device=self.device, budget_bytes=self.window_bytes, compute=compute)
+            return decompose_batched(stacks, device=self.device, budget_bytes=self._batch_bytes, compute=compute)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
@@ -119,10 +125,10 @@ class Decomposer:
             )
 
 
-def batch_bytes(device: str) -> int:
-    """Bytes of a batch on a device: 1 on a CPU, where each matrix stands alone; on a GPU a quarter of what is free."""
+def batch_bytes(device: str) -> int | None:
+    """Bytes of a batch on a GPU, a quarter of what is free; None on a CPU, where each matrix stands alone."""
     if torch.device(device).type == "cpu":
-        return 1
+        return None
     free, _ = torch.cuda.mem_get_info(device)
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return max(1, min(GPU_BATCH_BYTES, (free + unused) // 4))

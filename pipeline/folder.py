@@ -34,7 +34,7 @@ from pipeline.parquet import parquet_of, parquet_of_rows
 from pipeline.records import ATTEMPTS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, table_of
 from pipeline.storage import Store
 
-_SPECTRA, _LAYERS = "spectra/v1", "layers/v1"
+SPECTRA, LAYERS = "spectra/v1", "layers/v1"
 _JOURNALS = ("catalog", "scores")
 _ATTEMPT = re.compile(r"(?P<started>\w*)-(?P<unit>\w+)-(?P<ended>done|failed|transient)-\w+\.parquet$")
 _NO_UNIT = "unidentified"
@@ -77,7 +77,7 @@ class ResultsFolder:
             FolderError: It cannot be made or written to.
         """
         try:
-            self.store.prepare((*_JOURNALS, "options", _SPECTRA, _LAYERS, "attempts"))
+            self.store.prepare((*_JOURNALS, "options", SPECTRA, LAYERS, "attempts"))
         except OSError as error:
             if isinstance(self.root, Path):
                 told = f"{error.strerror or error}. Choose another folder with --results, or mend its permissions."
@@ -96,7 +96,7 @@ class ResultsFolder:
 
     def has_spectra(self, spectra_id: str) -> bool:
         """Whether the spectra of that name are there."""
-        return self.store.exists(f"{_SPECTRA}/{spectra_id}.parquet")
+        return self.store.exists(f"{SPECTRA}/{spectra_id}.parquet")
 
     def read_spectra(self, spectra_id: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Spectra, or some of their columns.
@@ -105,7 +105,7 @@ class ResultsFolder:
             DamagedResult: They cannot be read any more; they are set aside.
             FileNotFoundError: They are not there.
         """
-        name = f"{_SPECTRA}/{spectra_id}.parquet"
+        name = f"{SPECTRA}/{spectra_id}.parquet"
         content = pa.BufferReader(self.store.read(name))
         try:
             checked = {"page_checksum_verification": True}
@@ -118,20 +118,20 @@ class ResultsFolder:
 
     def write_spectra(self, spectra_id: str, table: pa.Table) -> int:
         """Put spectra in place; the size of their file in bytes."""
-        return self._write(table, f"{_SPECTRA}/{spectra_id}.parquet")
+        return self._write(table, f"{SPECTRA}/{spectra_id}.parquet")
 
     def write_layers(self, fit_id: str, table: pa.Table) -> int:
         """Put metrics in place; the size of their file in bytes."""
-        return self._write(table, f"{_LAYERS}/{fit_id}.parquet")
+        return self._write(table, f"{LAYERS}/{fit_id}.parquet")
 
     def count_matrices(self, spectra_ids: Sequence[str]) -> dict[str, int]:
         """How many rows spectra that are there have; only the ends of their files are read."""
-        names = [f"{_SPECTRA}/{spectra_id}.parquet" for spectra_id in spectra_ids]
+        names = [f"{SPECTRA}/{spectra_id}.parquet" for spectra_id in spectra_ids]
         return dict(zip(spectra_ids, at_once(self.store.rows, names), strict=True))
 
     def finished(self) -> frozenset[str]:
         """Ids of the spectra and fits that are there."""
-        return frozenset(_stem(name) for stage in (_SPECTRA, _LAYERS) for name in self._parquet(stage))
+        return frozenset(_stem(name) for stage in (SPECTRA, LAYERS) for name in self._parquet(stage))
 
     def damaged(self) -> tuple[Damage, ...]:
         """The files that are empty or cut short, and journals that cannot be read.
@@ -139,7 +139,7 @@ class ResultsFolder:
         Of the many files only the ends are looked at; in an object store, only their sizes.
         """
         journals = [each for table in _JOURNALS for each in self._parquet(table).items()]
-        many = [each for folder in ("attempts", _SPECTRA, _LAYERS) for each in self._parquet(folder).items()]
+        many = [each for folder in ("attempts", SPECTRA, LAYERS) for each in self._parquet(folder).items()]
         if not isinstance(self.root, Path):
             sizes = [*journals, *many]
             return self._damages((name, f"it has {size} bytes" if size < SMALLEST else None) for name, size in sizes)
@@ -156,7 +156,7 @@ class ResultsFolder:
         """
         if not isinstance(self.root, Path):
             return ()
-        names, root = [f"{_SPECTRA}/{spectra_id}.parquet" for spectra_id in spectra_ids], self.root
+        names, root = [f"{SPECTRA}/{spectra_id}.parquet" for spectra_id in spectra_ids], self.root
         return self._damages(at_once(lambda name: (name, damage_within(root / name)), names))
 
     def set_aside(self, damaged: Iterable[Damage]) -> None:
@@ -165,7 +165,7 @@ class ResultsFolder:
         Each is read once more directly before: another run may have made it anew meanwhile.
         """
         for each in damaged:
-            schema = SPECTRA_SCHEMA if each.name.startswith(f"{_SPECTRA}/") else None
+            schema = SPECTRA_SCHEMA if each.name.startswith(f"{SPECTRA}/") else None
             with suppress(FileNotFoundError):  # another run has set it aside
                 if damage_of(self.store.read(each.name), schema) is not None:
                     self.store.rename(each.name, f"{each.name}{SUFFIX}")

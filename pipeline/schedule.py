@@ -228,8 +228,12 @@ class Schedule(Generic[U]):
         return max((work.memory for work in self._waiting.too_large), default=0)
 
     def pause(self, now: float) -> float | None:
-        """Seconds until something that rests is due; None where nothing rests."""
-        return max(self._waiting.again[0][0] - now, 0.0) if self._waiting.again else None
+        """Seconds until something that rests is due; None where nothing rests.
+
+        What is due and was not taken waits for room, which no time brings.
+        """
+        rests = [due for due, *_ in self._waiting.again[:1] if due > now]
+        return rests[0] - now if rests else None
 
     def _wait(self, work: Work[U], due: float) -> None:
         self._count += 1

@@ -26,6 +26,7 @@ from analysis.style import (
     plain_powers,
 )
 from setol.field_theory import LearningCurve, Spectrum
+from setol.field_theory.features import EmpiricalModes
 
 Vector = NDArray[np.float64]
 
@@ -145,6 +146,40 @@ def agreement_figure(predicted: Sequence[float], measured: Vector) -> Figure:
         axes.set(xscale="log", yscale="log", xlabel="measured error", ylabel="predicted error")
         _plain_numbers(axes.xaxis, axes.yaxis)
         axes.legend()
+    return figure
+
+
+def features_figure(
+    modes: EmpiricalModes, n_examples: Vector, predicted: Vector, measured: MeasuredErrors | None = None
+) -> Figure:
+    """A kernel on real examples: its eigenvalues and the target's power by rank, and the learning curve beside them.
+
+    Args:
+        modes: Of the pool.
+        n_examples: Of the curve.
+        predicted: Errors.
+        measured: Points of the same numbers of examples.
+    """
+    with house_style():
+        figure = new_figure(8.6, 3.9)
+        left, right = figure.subplots(1, 2)
+        rank = np.arange(1, len(modes.target_power) + 1)
+        power = np.cumsum(modes.target_power[::-1])[::-1] + modes.power_beyond
+        left.plot(rank, modes.spectrum.eigenvalues / modes.spectrum.total, color=COLOURS[0], label="eigenvalue")
+        left.plot(rank, power / power[0], color=COLOURS[1], linestyle=DASHED, label="target beyond the rank")
+        left.set(xscale="log", yscale="log", xlabel="rank", ylabel="share of the whole")
+        _plain_numbers(left.xaxis)
+        plain_powers(left.yaxis)
+        right.plot(n_examples, predicted, color=COLOURS[0], label="predicted")
+        if measured:
+            spread = np.nan_to_num(measured.standard_error)
+            right.errorbar(
+                n_examples, measured.error, spread, fmt="o", color=INK, markersize=5, capsize=2, label="measured"
+            )
+        right.set(xscale="log", yscale="log", xlabel="training examples", ylabel="mean squared error")
+        _plain_numbers(right.xaxis, right.yaxis)
+        left.legend()
+        right.legend()
     return figure
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from setol.errors import SetolError
+from setol.field_theory.learning_curve import LearningCurve
 from setol.field_theory.spectrum import Spectrum, Vector
 
 SHARE_OF_POOL = 5
@@ -76,3 +77,23 @@ def empirical_modes(gram: NDArray[np.float64], targets: NDArray[np.float64], ran
         power_beyond=float(power[kept:].sum()),
         n_pool=n_pool,
     )
+
+
+def error_on_the_rest(modes: EmpiricalModes, curve: LearningCurve) -> Vector:
+    """Predicted error on those examples of the pool that were not trained on.
+
+    The theory's mean is over the whole pool, N of whose n examples are the training set itself, without label noise:
+    n E = N E_training + (n - N) E_rest.
+
+    Args:
+        modes: Of the pool.
+        curve: Predicted from them, self-consistent, without label noise, for fewer examples than the pool has.
+
+    Raises:
+        SetolError: As many examples as the pool has, or more.
+    """
+    share = curve.n_examples / modes.n_pool
+    if not (share < 1).all():
+        raise SetolError(f"need fewer examples than the pool's {modes.n_pool}, got {curve.n_examples.max():g}.")
+    found: Vector = (curve.error - share * curve.training_error) / (1 - share)
+    return found

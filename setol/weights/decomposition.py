@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from setol.reasons import Reason
-from setol.weights.entries import EntryAccumulator, EntryStatistics
+from setol.weights.entries import EntryAccumulator, EntryStatistics, statistics_of_each
 from setol.weights.gram import GramAccumulator, float64_row_chunks
 from setol.weights.stack import check_stack
 
@@ -57,10 +57,26 @@ def decompose(matrices: torch.Tensor, *, device: torch.device | str = "cpu") -> 
     Raises:
         SetolError: No stack of real matrices.
     """
-    check_stack(matrices)
-    if matrices.shape[1] < matrices.shape[2]:
-        matrices = matrices.mT
-    return decompose_chunks(float64_row_chunks(matrices, device), matrices.shape, device)
+    (found,) = decompose_each([matrices], device=device)
+    return found
+
+
+def decompose_each(
+    stacks: Iterable[torch.Tensor], *, device: torch.device | str = "cpu"
+) -> list[Decomposition | Reason]:
+    """What `decompose` gives of each of several stacks, bit for bit; many small ones take less time together.
+
+    Args:
+        stacks: Shapes (slices, rows, columns), any real floating dtype.
+        device: Where the products and the eigenvalues are computed.
+
+    Returns:
+        A decomposition, or `Reason.NON_FINITE`, for each in the order given.
+
+    Raises:
+        SetolError: One is no stack of real matrices.
+    """
+    return _with_statistics([_solve(stack, device) for stack in stacks])
 
 
 def decompose_chunks(
@@ -78,19 +94,51 @@ def decompose_chunks(
     Returns:
         The decomposition, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
     """
+    (found,) = _with_statistics([_solve_chunks(chunks, shape, device)])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A decomposition whose statistics are still power sums."""
+
+    n_rows: int
+    n_cols: int
+    evals: NDArray[np.float64]
+    rank: NDArray[np.int64]
+    entries: EntryAccumulator
+
+
+def _solve(matrices: torch.Tensor, device: torch.device | str) -> _Solved | Reason:
+    check_stack(matrices)
+    if matrices.shape[1] < matrices.shape[2]:
+        matrices = matrices.mT
+    return _solve_chunks(float64_row_chunks(matrices, device), matrices.shape, device)
+
+
+def _solve_chunks(chunks: Iterable[torch.Tensor], shape: Sequence[int], device: torch.device | str) -> _Solved | Reason:
     n_slices, n_rows, n_cols = shape
     gram = GramAccumulator(n_slices, n_cols, device)
     entries = EntryAccumulator(n_slices, device)
     for rows in chunks:
         gram.add(rows)
         entries.add(rows)
-    statistics = entries.statistics()
-    if not statistics.finite:
+    if not entries.finite:
         return Reason.NON_FINITE
     evals = gram.eigenvalues().numpy()
     resolved = evals > resolution(evals[:, -1:], n_rows)
     evals[~resolved] = 0.0
-    return Decomposition(n_rows, n_cols, evals, resolved.sum(axis=1), statistics)
+    return _Solved(n_rows, n_cols, evals, resolved.sum(axis=1), entries)
+
+
+def _with_statistics(found: Sequence[_Solved | Reason]) -> list[Decomposition | Reason]:
+    statistics = iter(statistics_of_each([each.entries for each in found if isinstance(each, _Solved)]))
+    return [
+        each
+        if isinstance(each, Reason)
+        else Decomposition(each.n_rows, each.n_cols, each.evals, each.rank, next(statistics))
+        for each in found
+    ]
 
 
 def resolution(lambda_max: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

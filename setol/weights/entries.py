@@ -1,5 +1,8 @@
 """Statistics of the entries of weight matrices: what a spectrum alone cannot tell."""
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +51,8 @@ class EntryAccumulator:
     """
 
     def __init__(self, n_slices: int, device: torch.device | str) -> None:
-        self._powers = torch.zeros((4, n_slices), dtype=torch.float64, device=device)
-        self._max_square = torch.zeros(n_slices, dtype=torch.float64, device=device)
+        self._powers: tuple[torch.Tensor, ...] = ()
+        self._max_square: torch.Tensor | None = None
         self._zeros = torch.zeros(n_slices, dtype=torch.int64, device=device)
         self._count = 0
 
@@ -57,32 +60,48 @@ class EntryAccumulator:
         """Take in a float64 chunk of shape (slices, rows, columns), contiguous by rows or by columns."""
         flat = (rows if rows.is_contiguous() else rows.mT).flatten(1)
         step = max(1, CACHED_ENTRIES // flat.shape[0]) if rows.device.type == "cpu" else flat.shape[1]
-        for entries in flat.split(step, dim=1):
+        for entries in flat.split(step, dim=1) if step < flat.shape[1] else (flat,):
             squares = entries * entries
-            low, high = squares.amin(1), squares.amax(1)
-            if not bool(low.all()):  # most weights hold no zero, and counting is dear
+            if not bool(squares.amin(1).all()):  # most weights hold no zero, and counting is dear
                 self._zeros += (entries == 0).sum(1)
-            self._max_square = torch.maximum(self._max_square, high)
+            high = squares.amax(1)
+            self._max_square = high if self._max_square is None else torch.maximum(self._max_square, high)
             first, second = entries.sum(1), squares.sum(1)
             fourth = torch.linalg.vector_norm(squares, dim=1).square_()
-            third = squares.mul_(entries).sum(1)
-            self._powers += torch.stack((first, second, third, fourth))
+            powers = (first, second, squares.mul_(entries).sum(1), fourth)
+            self._powers = tuple(map(torch.add, self._powers, powers)) if self._powers else powers
         self._count += flat.shape[1]
+
+    @property
+    def finite(self) -> bool:
+        """Whether every entry so far is finite and the sum of their squares still fits float64."""
+        return math.isfinite(self._powers[1].amax())
 
     def statistics(self) -> EntryStatistics:
         """Statistics of all chunks taken in so far."""
-        powers = self._powers.cpu().numpy()
-        with np.errstate(all="ignore"):  # non-finite entries show as such in max_abs
-            first, second, third, fourth = powers / self._count
-            variance = np.maximum(second - first**2, 0.0)
-            central_fourth = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
-            resolved = variance > SMALLEST_SPREAD**2 * second
-            kurtosis = np.where(resolved, central_fourth / variance**2, np.nan)
-        return EntryStatistics(
-            frobenius_sq=powers[1],
-            mean=first,
-            variance=variance,
-            kurtosis=kurtosis,
-            max_abs=self._max_square.sqrt().cpu().numpy(),
-            zero_fraction=self._zeros.cpu().numpy() / self._count,
-        )
+        (found,) = statistics_of_each([self])
+        return found
+
+
+def statistics_of_each(accumulators: Sequence[EntryAccumulator]) -> list[EntryStatistics]:
+    """Statistics of several stacks, worked out together: a few slices alone take as long as thousands.
+
+    Args:
+        accumulators: One for each stack, each with a chunk at least.
+    """
+    if not accumulators:
+        return []
+    lengths = [len(each._zeros) for each in accumulators]
+    counts = np.repeat([each._count for each in accumulators], lengths)
+    powers = [torch.cat(column).cpu().numpy() for column in zip(*(each._powers for each in accumulators), strict=True)]
+    with np.errstate(all="ignore"):  # non-finite entries show as such in max_abs
+        first, second, third, fourth = np.stack(powers) / counts
+        variance = np.maximum(second - first**2, 0.0)
+        central_fourth = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+        resolved = variance > SMALLEST_SPREAD**2 * second
+        kurtosis = np.where(resolved, central_fourth / variance**2, np.nan)
+    max_abs = torch.cat([each._max_square for each in accumulators]).sqrt().cpu().numpy()
+    zeros = torch.cat([each._zeros for each in accumulators]).cpu().numpy()
+    columns = (powers[1], first, variance, kurtosis, max_abs, zeros / counts)
+    stops = list(itertools.accumulate(lengths, initial=0))
+    return [EntryStatistics(*(column[start:stop] for column in columns)) for start, stop in itertools.pairwise(stops)]

@@ -1,9 +1,10 @@
 """The `setol run` that finishes a results folder, told from what lies in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.literals import sql_text
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ MOST_NAMED = 5
 _GO_ON = """
 SELECT model FROM stored.catalog AS planned
 WHERE NOT starts_with(model, 'scores:')
-AND (weights_sha256 IS NULL OR weights_sha256 NOT IN (FROM stored.done)) AND NOT EXISTS (
+AND (
+    weights_sha256 IS NULL OR weights_sha256 NOT IN (FROM stored.done) OR list_contains({anew}, weights_sha256)
+) AND NOT EXISTS (
     FROM failures WHERE failures.model = planned.model AND failures.file = planned.file AND NOT failures.transient
 )
 GROUP BY model ORDER BY min(rowid)
@@ -33,19 +36,21 @@ class _Typed:
     reached: bool
 
 
-def command_again(opened: "Results", results: "Where") -> list[Any] | None:
+def command_again(opened: "Results", results: "Where", anew: Collection[str] = ()) -> list[Any] | None:
     """The words behind `setol` that take a results folder up where it was left.
 
     Args:
         opened: The open results.
         results: The folder, as it was typed.
+        anew: Hashes of weights that have metrics, and of which something is to be made anew all the same.
 
     Returns:
         A built-in catalog by its name; else the models by their keys; where they are too many, the catalog of one's own
         as `CATALOG`, for the folder has its name and not its path. None where nothing is left that could succeed, or
         no file can be read again: the models were in memory.
     """
-    return _command(opened, [row["model"] for row in opened.rows(_GO_ON)], results)
+    hashes = f"[{', '.join(map(sql_text, sorted(anew)))}]::VARCHAR[]"
+    return _command(opened, [row["model"] for row in opened.rows(_GO_ON.format(anew=hashes))], results)
 
 
 def command_once_mended(opened: "Results", results: "Where") -> list[Any] | None:

@@ -21,6 +21,9 @@ SOME_FAILED = 1
 
 INTERRUPTED = 130
 
+_DUCKDB_INTERRUPTED = "Query interrupted"
+"""What DuckDB makes of Ctrl-C: an error with these words, and no KeyboardInterrupt."""
+
 
 class ResultsPlace(click.ParamType):
     """A folder of this machine, or a URL of an object store."""
@@ -100,6 +103,10 @@ def _with_messages(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
         *(NodeError, OptionError, PlaceError, SetolError),
     ) as error:
         raise WrongCall(plain_text(str(error), keep="\n\t")) from error
+    except RuntimeError as error:
+        if str(error) != _DUCKDB_INTERRUPTED:
+            raise
+        raise KeyboardInterrupt from error
 
 
 def beside(results: "Where", name: str) -> Path:

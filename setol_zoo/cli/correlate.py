@@ -18,11 +18,11 @@ from setol_zoo.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from analysis.correlate import Correlations
+    from analysis.claim import Claim
+    from analysis.correlation_records import Correlations
     from analysis.sample import Sample
     from analysis.size import SizeStudy
     from catalogs.places import Where
-    from setol_zoo.cli.claim import Claim
 
 SHOWN = 3
 """Scores that are shown without being asked for, those of most models."""
@@ -75,13 +75,13 @@ def command(
     --metrics, of the catalog's number of parameters alone, which is the baseline. Families are compared within
     themselves and never pooled into one line. 4 models are described, 5 are tested, 8 have intervals.
     """
+    from analysis.claim import claim
     from analysis.correlate import METRICS
     from analysis.looks import Look
     from analysis.results import Results, open_results
     from analysis.samples_from_files import Question, samples_from_files
     from analysis.samples_from_results import samples_from_results
     from catalogs.plain import plain_text
-    from setol_zoo.cli.claim import claim
     from setol_zoo.cli.correlation_tables import SCREENFUL
 
     next_words: list[Any] = []
@@ -89,8 +89,8 @@ def command(
     opened: Results | None = None
     samples: tuple[Sample, ...]
     if scores is None:
-        given = {"--metrics": metrics_file, "--by": by, "--score": score, "--unit": unit, "--params": params}
-        _refuse(given, "needs --scores: the table or catalog that has the scores")
+        alone = {"--metrics": metrics_file, "--by": by, "--score": score, "--unit": unit, "--params": params}
+        _refuse(alone, "needs --scores: the table or catalog that has the scores")
         opened = open_results([results], config)
         judged = metrics or METRICS
         samples = samples_from_results(opened, dataset=dataset, family=family, metrics=_with(judged, against))
@@ -136,9 +136,21 @@ def command(
     if pairs:
         click.secho(plain_text(behind.told), dim=True)
     if not next_words:
-        given = {"--metrics": metrics_file, "--scores": scores, "--by": by, "--score": score, "--unit": unit}
-        given |= {"--params": params, "--against": against, "--dataset": dataset, "--family": family}
-        next_words = _again(given, metrics, higher_is_better, "--json" if everything else "--all")
+        given: dict[str, object] = {
+            "--metrics": metrics_file,
+            "--scores": scores,
+            "--by": by,
+            "--score": score,
+            "--unit": unit,
+        }
+        given |= {"--params": params, "--dataset": dataset}
+        own = {"--against": against, "--family": family}
+        sized = any(study.models for _, study in pairs)
+        if everything and sized and metrics_file is not None and higher_is_better is None and family is None:
+            next_words = _again("regress", given, metrics, None)
+        else:
+            more = "--json" if everything else "--all"
+            next_words = [*_again("correlate", given | own, metrics, higher_is_better), more]
     next_command(*next_words)
 
 
@@ -152,13 +164,13 @@ def _with(metrics: tuple[str, ...], against: str | None) -> tuple[str, ...]:
     return metrics if against is None else tuple(dict.fromkeys([*metrics, against]))
 
 
-def _again(given: Mapping[str, object], metrics: tuple[str, ...], higher: bool | None, more: str) -> list[Any]:
-    """The same question about tables, with more to see."""
-    words = ["correlate", *(word for pair in given.items() if pair[1] is not None for word in pair)]
+def _again(command: str, given: Mapping[str, object], metrics: tuple[str, ...], higher: bool | None) -> list[Any]:
+    """A command about the same tables."""
+    words = [command, *(word for pair in given.items() if pair[1] is not None for word in pair)]
     words += [word for metric in metrics for word in ("--metric", metric)]
     if higher is not None:
         words.append("--higher-is-better" if higher else "--lower-is-better")
-    return [*words, more]
+    return words
 
 
 def _computed(sample: "Sample", metrics: tuple[str, ...], against: str | None) -> tuple["Correlations", "SizeStudy"]:
@@ -210,6 +222,7 @@ def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool
     """One score: what is added to size, then the correlations."""
     from analysis.reading import reading
     from analysis.size_records import FEWEST_FAMILIES
+    from analysis.size_words import families_tested
     from analysis.statistics.described import FEWEST_DESCRIBED
     from catalogs import counted
     from catalogs.plain import plain_text
@@ -230,7 +243,7 @@ def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool
     )
     asked = "Does it add anything to size?" if study.rows or not study.models else "What there is to add to:"
     click.echo(plain_text(f"{asked} {_size_sentence(study)}"))
-    if _families_of(study) >= FEWEST_FAMILIES:
+    if families_tested(study) >= FEWEST_FAMILIES:
         print_size(study)
     if several:
         print_together(found, everything=everything)
@@ -247,23 +260,12 @@ def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool
         click.echo(f"left out: {counted(found.n_without_family, 'model')} of no family")
 
 
-def _families_of(study: "SizeStudy") -> int:
-    """Families that can say what is added to size."""
-    return max((row.partial.families for row in study.rows), default=0)
-
-
 def _size_sentence(study: "SizeStudy") -> str:
-    """The study's own sentence, but without all metrics by name where nothing can be said of any."""
-    from analysis.size_records import FEWEST_FAMILIES
-    from catalogs import counted
+    """What the study says, and where size may come from if it is not known."""
+    from analysis.size_words import brief
 
-    families = _families_of(study)
-    if not study.models:
-        return f"{study.sentence} A column params says it, or --params with a table or catalog that has one."
-    if not study.rows or families >= FEWEST_FAMILIES:
-        return study.sentence
-    enough = counted(families, "family has", "families have")
-    return f"That takes {FEWEST_FAMILIES} families of at least 5 models with known size; {enough} them here."
+    known = "" if study.models else " A column params says it, or --params with a table or catalog that has one."
+    return f"{brief(study)}{known}"
 
 
 def _print_json(pairs: list[tuple["Correlations", "SizeStudy"]], notes: tuple[str, ...], behind: "Claim") -> None:

@@ -8,7 +8,7 @@ import click
 from setol_zoo.cli.tables import print_narrowed
 
 if TYPE_CHECKING:
-    from analysis.correlate import Correlation, Correlations, Group
+    from analysis.correlation_records import Correlation, Correlations, Group
     from analysis.size import SizeStudy
     from analysis.statistics.records import Interval
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.drive import RunRequest
     from pipeline.job import Job, Outcome
     from pipeline.plan import Unit
+    from pipeline.summary import RunSummary
 
 
 def _require_time(context: click.Context, parameter: click.Parameter, seconds: float | None) -> float | None:
@@ -70,8 +71,6 @@ def command(
 
     Exit status: 0 all done, 1 some models failed, 2 the call was wrong, 130 interrupted.
     """
-    from analysis.results import open_results
-    from catalogs import counted
     from pipeline.cluster import run_on_ray
     from pipeline.device import require_device
     from pipeline.drive import drive
@@ -79,9 +78,7 @@ def command(
     from pipeline.progress import ProgressReporter
     from pipeline.serial import run_serially
     from setol_zoo.cli.plan import print_plan
-    from setol_zoo.cli.run_record import run_line, run_record
-    from setol_zoo.cli.status import print_models
-    from setol_zoo.cli.tables import console, print_json
+    from setol_zoo.cli.tables import console
 
     if executor == "serial" or address is None:
         require_device(device)  # on a cluster, this machine may have no GPU and need none
@@ -101,16 +98,44 @@ def command(
 
     with logging_to(log), ProgressReporter(screen) as reporter:
         summary = drive(replace(request, device=device), execute, reporter)
-    results = shown_path(request.folder.root)
-    opened = open_results(request.folder.root, summary.config)
-    if as_json:
-        print_json(asdict(summary) | {"record": run_record(opened, summary.run)})
-    else:
-        print_models(opened)
-        models, computed = counted(len(request.catalog.models), "model"), counted(summary.computed, "weight file")
-        click.echo(f"{models}: {computed} computed, {summary.reused} there already, {len(summary.failures)} failed")
-        if line := run_line(opened, summary.run):
-            click.echo(line)
-        next_command("status" if summary.failures else "report", "--results", results, *config_words(opened))
+    _print_end(request, summary, as_json=as_json)
     if summary.failures:
         raise SystemExit(SOME_FAILED)
+
+
+def _print_end(request: "RunRequest", summary: "RunSummary", *, as_json: bool) -> None:
+    """What the folder holds now and what was done; of a folder that cannot be read, that, and what was done.
+
+    The folder may hold more than this run made: what is wrong with that is told, and is no failure of this run.
+    """
+    from analysis.errors import AnalysisError
+    from analysis.results import open_results
+    from catalogs import counted
+    from catalogs.plain import plain_text
+    from catalogs.reaching import PlaceError
+    from setol_zoo.cli.run_record import run_line, run_record
+    from setol_zoo.cli.status import print_models
+    from setol_zoo.cli.tables import print_json
+
+    record: dict[str, Any] | None = None
+    line, config = None, []
+    try:
+        opened = open_results(request.folder.root, summary.config)
+        if as_json:
+            record = run_record(opened, summary.run)
+        else:
+            print_models(opened)
+            line, config = run_line(opened, summary.run), config_words(opened)
+        readable = True
+    except (AnalysisError, PlaceError) as error:
+        readable = False
+        click.echo(f"the run is through, but not all results can be read: {plain_text(str(error))}", err=True)
+    if as_json:
+        print_json(asdict(summary) | {"record": record})
+        return
+    models, computed = counted(len(request.catalog.models), "model"), counted(summary.computed, "weight file")
+    click.echo(f"{models}: {computed} computed, {summary.reused} there already, {len(summary.failures)} failed")
+    if line:
+        click.echo(line)
+    results = shown_path(request.folder.root)
+    next_command("report" if readable and not summary.failures else "status", "--results", results, *config)

@@ -1,7 +1,7 @@
 """`setol status`: what a results folder holds."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ from setol_zoo.cli.common import (
 if TYPE_CHECKING:
     from analysis.results import Results
     from catalogs.places import Where
+    from pipeline.check import Checked
 
 MODELS = """
 SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
@@ -38,14 +39,15 @@ MOST_FAILURES = 10
 @results_option
 @config_option
 @click.option("--price", type=click.FloatRange(min=0), help="What a core costs in an hour, in any currency.")
+@click.option("--check", is_flag=True, help="Read every file of spectra and metrics, and set aside what is damaged.")
 @json_option
 @reports_user_errors
-def command(results: "Where", config: str | None, price: float | None, as_json: bool) -> None:
+def command(results: "Where", config: str | None, price: float | None, check: bool, as_json: bool) -> None:
     """Models of a results folder: done or not, how much of their parameters was analyzed, what failed and why.
 
     Also what the last run did, on what machines, how long it took and how its time was spent.
 
-    Exit status: 0 all models done, 1 some are not, 2 there are no results.
+    Exit status: 0 all models done, 1 some are not or a file is damaged, 2 there are no results.
     """
     from analysis.results import open_results
     from catalogs import counted
@@ -54,6 +56,7 @@ def command(results: "Where", config: str | None, price: float | None, as_json: 
     from setol_zoo.cli.run_record import causes, record_lines
     from setol_zoo.cli.tables import print_json
 
+    checked = _checked(results) if check else None
     opened = open_results([results], config)
     every = opened.sql("SELECT status FROM models")["status"].to_pylist()
     statuses = [status for status in every if status != "scores-only"]
@@ -67,6 +70,7 @@ def command(results: "Where", config: str | None, price: float | None, as_json: 
                 "failures": failures.to_pylist(),
                 "causes": [asdict(cause) for cause in causes(opened)],
                 "runs": opened.rows("FROM runs ORDER BY started"),
+                **({} if checked is None else {"checked": _record(checked)}),
             }
         )
     else:
@@ -74,7 +78,7 @@ def command(results: "Where", config: str | None, price: float | None, as_json: 
         _print_failures(opened)
         for line in record_lines(opened, price):
             click.echo(plain_text(line))
-        again = command_again(opened, results)
+        again = command_again(opened, results, checked.anew.get(opened.config, ()) if checked else ())
         if scores_only := len(every) - len(statuses):
             click.echo(f"scores only: {counted(scores_only, 'model')} whose weights nobody can fetch")
         if unfinished:
@@ -86,9 +90,46 @@ def command(results: "Where", config: str | None, price: float | None, as_json: 
             click.echo(f"failed for good: {counted(len(failed), 'model')}{told}")
         if again and (why := what_cannot_be_typed(opened)):
             click.echo(f"configuration {opened.config}: {why}; the next command starts another one")
+        if checked:
+            _print_check(checked, opened, results)
         next_command(*(again or ["report", "--results", results, *config_words(opened)]))
-    if unfinished:
+    if unfinished or (checked and (checked.damaged or checked.anew)):
         raise SystemExit(SOME_FAILED)
+
+
+def _checked(results: "Where") -> "Checked":
+    from pipeline.check import check_files
+    from pipeline.folder import ResultsFolder
+
+    return check_files(ResultsFolder(results))
+
+
+def _print_check(checked: "Checked", opened: "Results", results: "Where") -> None:
+    """What was read, what is wrong with it, and the commands for the configurations that are not shown."""
+    from analysis.results import open_results
+    from catalogs import counted
+    from catalogs.amounts import size_in_words
+    from catalogs.plain import plain_text
+    from setol_zoo.cli.again import command_again
+
+    for each in checked.damaged:
+        became = "set aside" if each.name in checked.aside else "left where it is"
+        click.secho(plain_text(f"{each.path} is damaged ({each.error}): {became}"), fg="red")
+    files = counted(checked.files, "file")
+    click.echo(f"read: {files} of spectra and metrics, {size_in_words(checked.size)}; {len(checked.damaged)} damaged")
+    for config, weights in checked.anew.items():
+        click.echo(f"to be made anew, configuration {config}: {counted(len(weights), 'weight file')}")
+        if config != opened.config and (again := command_again(open_results([results], config), results, weights)):
+            click.echo(f"by {typed_command(again)}")
+
+
+def _record(checked: "Checked") -> dict[str, Any]:
+    damaged = [
+        {"file": str(each.path), "error": each.error, "set_aside": each.name in checked.aside}
+        for each in checked.damaged
+    ]
+    anew = {config: sorted(weights) for config, weights in checked.anew.items()}
+    return {"files": checked.files, "size": checked.size, "damaged": damaged, "anew": anew}
 
 
 def _print_failures(opened: "Results") -> None:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -125,7 +126,7 @@ def _trained(
     sizes = [together.shape[1], *[width] * architecture.hidden_layers, 1]
     parameters = [
         torch.randn(shape, generator=generator, device=generator.device).requires_grad_()
-        for before, after in zip(sizes, sizes[1:], strict=False)
+        for before, after in pairwise(sizes)
         for shape in ((after, before), (after,))
     ]
     with torch.no_grad():

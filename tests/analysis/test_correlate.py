@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from analysis import AnalysisError, open_results
-from analysis.correlate import METRICS, MOST_TESTED, Correlation, Correlations, Group, Verdict, correlate
+from analysis.correlate import METRICS, MOST_TESTED, correlate
+from analysis.correlation_records import Correlation, Correlations, Group, Verdict
 from analysis.reading import headline, reading
 from analysis.results import Results
 from analysis.sample import Sample, Target

@@ -11,6 +11,7 @@ from analysis.sample import Sample, Target
 from analysis.statistics.links import Link
 from setol_zoo.cli import main
 from tests.analysis.statistics.slopes import Zoo, zoo
+from tests.analysis.test_sensitivity import one, write
 
 TARGET = Target(dataset="toys", split=None, score_metric="acc@1", unit="percent", higher_is_better=True)
 
@@ -108,9 +109,9 @@ def test_the_logit_is_of_the_score_as_published():
     logit = np.log(sample.score / (100 - sample.score))
     by_hand = regress(replace(sample, score=logit), ["alpha"], controls=["log10_params"])
     assert found.scale == "logit"
-    for one, two in zip(found.rows, by_hand.rows, strict=True):
-        assert (one.p, one.families, one.reason) == (two.p, two.families, two.reason)
-        assert one.estimate == pytest.approx(two.estimate)
+    for row, other in zip(found.rows, by_hand.rows, strict=True):
+        assert (row.p, row.families, row.reason) == (other.p, other.families, other.reason)
+        assert row.estimate == pytest.approx(other.estimate)
     full = replace(sample, score=np.where(np.arange(sample.n) == 0, 100.0, sample.score))
     with pytest.raises(AnalysisError, match=r"no logit of acc@1: 1 of \d+ scores are 0 or all"):
         regress(full, ["alpha"], link=Link.LOGIT)
@@ -157,3 +158,24 @@ def test_the_command_prints_json_and_refuses_what_does_not_fit(tables):
     alone = CliRunner().invoke(main, ["regress", *tables[:2]])
     assert alone.exit_code == 2
     assert "--metrics needs --scores" in alone.output
+
+
+def test_results_bring_the_standard_errors_of_layer_means_along(tmp_path):
+    random = np.random.default_rng(9)
+    families = [f"series {family}" for family in range(7) for _ in range(6)]
+    means = random.normal(4, 0.5, len(families))
+    layers = [[one(f"w{place}", mean + random.normal(0, 0.4)) for place in range(6)] for mean in means]
+    scores = [80 - 5 * mean + random.normal(0, 0.5) for mean in means]
+    write(tmp_path / "results", layers, scores, families)
+    words = ["regress", "--results", str(tmp_path / "results"), "--metric", "alpha_mean", "--control", "none"]
+    result = CliRunner().invoke(main, [*words, "--json"])
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(result.output)["regressions"]
+    rows = {row["method"]: row for row in found["metrics"][0]["rows"]}
+    corrected, fixed = rows["de-attenuated"], rows["fixed effects"]
+    assert 0.5 < corrected["reliability"] < 1
+    assert abs(corrected["estimate"]) > abs(fixed["estimate"])
+    assert rows["two-stage slope"]["p"] == pytest.approx(2 / 2**7)
+    again = CliRunner().invoke(main, words)
+    assert "5 tests in 1 look at these results" in again.output
+    assert again.output.splitlines()[-1].startswith("next: setol sensitivity --results ")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis import open_results
-from analysis.correlate import Verdict
+from analysis.correlation_records import Verdict
 from analysis.results import METRICS, VIEWS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")

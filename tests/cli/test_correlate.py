@@ -79,6 +79,7 @@ def test_a_screenful_of_60_families_and_all_of_them(tmp_path: Path) -> None:
     assert "... and 40 more rows" in short
     long = setol("--metrics", path, "--scores", path, "--all").stdout
     assert len(long.splitlines()) > 180
+    assert long.splitlines()[-1].startswith("next: setol regress --metrics ")
     assert "f59" in long
     found = json.loads(setol("--metrics", path, "--scores", path, "--json").stdout)
     assert len(found["correlations"]) == 60 * 3

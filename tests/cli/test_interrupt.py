@@ -1,14 +1,17 @@
 """What a run shows on a terminal, and how it ends when somebody presses Ctrl-C."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from analysis import results as analysis_results
 from tests.cli.terminal import Terminal
 from tests.cli.test_commands import setol
 from tests.random_models import write_models
@@ -108,3 +111,20 @@ def test_an_interrupt_while_the_program_is_still_loading(zoo, tmp_path):
         [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stderr) == (130, f"looking up what there is to do\n{SAID}\n")
+
+
+@pytest.mark.parametrize("words", [("status",), ("sql", "FROM models")])
+def test_ctrl_c_while_results_are_loaded(words, tmp_path, monkeypatch):
+    """DuckDB itself is interrupted, which it tells in its own way."""
+    (model,) = write_models(tmp_path, 1, layers=1, size=60, seed=5)
+    assert setol("run", model, "--results", tmp_path / "r", "--executor", "serial").exit_code == 0
+    script = analysis_results._script
+
+    def endless(name: str) -> str:
+        monkeypatch.undo()
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return f"SELECT sum(a.range * b.range) FROM range(10000000) AS a, range(10000000) AS b; {script(name)}"
+
+    monkeypatch.setattr(analysis_results, "_script", endless)
+    run = setol(*words, "--results", tmp_path / "r")
+    assert (run.exit_code, run.stdout, run.stderr) == (130, "", f"{SAID}\n")

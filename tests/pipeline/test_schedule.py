@@ -152,6 +152,22 @@ def test_what_the_network_spoiled_rests():
     assert units(schedule.take(PLENTY, PAUSE_SECONDS + 1.0)) == [[0]]
 
 
+def test_nobody_is_woken_for_what_waits_for_room():
+    one = Capacity(Slots(1, 64 * GIB))
+    schedule = Schedule(works(*[100.0] * (window(1) + 1)))
+    tasks = schedule.take(one, 0.0)
+    schedule.put_back([tasks[0].works[0]], 0.0)
+    schedule.ended(tasks[0])
+    assert units(schedule.take(one, 0.0)) == [[0]]  # what was tried goes first
+    schedule.put_back([tasks[1].works[0]], 0.0)
+    schedule.again(tasks[2].works[0], Cause.TRANSIENT, 0.0)
+    assert schedule.take(one, 1.0) == []
+    assert schedule.pause(1.0) is None  # due, and the window is full
+    schedule.ended(tasks[1])
+    assert units(schedule.take(one, 1.0)) == [[1]]
+    assert schedule.pause(1.0) == PAUSE_SECONDS - 1.0  # this rests, and a place would do nothing for it
+
+
 def test_the_rest_grows_with_every_try():
     schedule = Schedule(works(5.0))
     (task,) = schedule.take(PLENTY, 0.0)

@@ -1,14 +1,13 @@
 """Whether what was tested was claimed in advance, and how many tests there were: one quiet line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-if TYPE_CHECKING:
-    from analysis.correlate import Correlations
-    from analysis.looks import Look
-    from analysis.results import Results
-    from analysis.size import SizeStudy
+from analysis.correlation_records import Correlations
+from analysis.looks import Look, Selections, note
+from analysis.protocol import Chosen, excluded, outcome, protocol, standing
+from analysis.results import Results
+from analysis.size_records import SizeStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +25,16 @@ class Claim:
     told: str
 
 
-def claim(opened: "Results | None", pairs: Sequence[tuple["Correlations", "SizeStudy"]], look: "Look") -> Claim:
+def claim(opened: Results | None, pairs: Sequence[tuple[Correlations, SizeStudy]], look: Look) -> Claim:
     """Note a look at results and say what it is worth.
 
     Args:
         opened: The results; None for tables, where no look can be noted.
         pairs: What was computed.
-        look: What was chosen; its tests are counted here.
+        look: What was chosen, with the tests that were made besides; those of the pairs are counted here.
     """
-    from dataclasses import replace
-
-    from analysis.looks import Selections, note
-    from analysis.protocol import Chosen, excluded, outcome, protocol, standing
-
     fixed = protocol()
-    tests = sum(count_tests(found, study) for found, study in pairs)
+    tests = look.tests + sum(count_tests(found, study) for found, study in pairs)
     counted = Selections(1, tests, noted=False)
     primary = None
     if opened is not None:
@@ -70,14 +64,14 @@ def claim(opened: "Results | None", pairs: Sequence[tuple["Correlations", "SizeS
     return Claim(fixed.sha256, primary, f"{first}. {counted}")
 
 
-def count_tests(found: "Correlations", study: "SizeStudy") -> int:
+def count_tests(found: Correlations, study: SizeStudy) -> int:
     """The p-values that somebody may read."""
     own = sum(each.kendall_p is not None for group in found.groups for each in group.correlations)
     together = sum(each.tau.p is not None for each in found.together)
     return own + together + sum(row.p_adjusted is not None for row in study.rows)
 
 
-def _pretraining(opened: "Results") -> dict[str, tuple[str | None, ...]]:
+def _pretraining(opened: Results) -> dict[str, tuple[str | None, ...]]:
     """The classes of pretraining of the models of each data set."""
     rows = opened.rows("SELECT dataset, list(DISTINCT coalesce(pretrain, '')) AS classes FROM scored_models GROUP BY 1")
     return {row["dataset"]: tuple(name or None for name in row["classes"]) for row in rows}
