@@ -160,7 +160,7 @@ def _dependence(scores: ReportStatistics) -> Row:
         "figure": Markup(sensitivity_figure(found, "sensitivity")) if compared else None,
         "absent": [each.name for each in found.not_computed],
         "missing": missing_headline(missing),
-        "bounds": [each for each in missing.metrics if each.n_models_missing and each.low is not None],
+        "bounds": [each for each in missing.metrics if each.n_models_missing and each.tau is not None],
     }
 
 

@@ -96,8 +96,13 @@ class JudgedScore:
 
     @property
     def added(self) -> tuple[Added, ...]:
-        """What each metric adds to size, the strongest first."""
-        return tuple(sorted(self.size.rows, key=lambda row: -abs(row.partial.tau or 0)))
+        """What each metric adds to size, the strongest first, of those that any model has."""
+        return tuple(sorted(_known(self.size), key=lambda row: -abs(row.partial.tau or 0)))
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The metrics that no model has."""
+        return tuple(row.metric for row in self.size.rows if not row.models)
 
     @property
     def regressions(self) -> tuple["MetricRegression", ...]:
@@ -192,9 +197,10 @@ def verdict(study: SizeStudy) -> str:
     if bent:
         adds = "adds" if len(bent) == 1 else "add"
         return f"Not shown: {_named(bent, study)} {adds} to a straight line of it, but not to a bent one."
-    if len(study.rows) == 1:
-        return f"Not seen: {study.rows[0].metric} is not seen to add to it."
-    return f"Not seen: none of {len(study.rows)} metrics is seen to add to it."
+    known = _known(study)
+    if len(known) == 1:
+        return f"Not seen: {known[0].metric} is not seen to add to it."
+    return f"Not seen: none of {len(known)} metrics is seen to add to it."
 
 
 def per_deviation(row: "RegressionRow") -> Interval | None:
@@ -230,6 +236,10 @@ def _regressed(sample: Sample, study: SizeStudy) -> "Regressed | None":
     return regress(sample, METRICS, controls=study.controls)
 
 
+def _known(study: SizeStudy) -> list[Added]:
+    return [row for row in study.rows if row.models]
+
+
 def _of(study: SizeStudy, *kinds: Adds) -> list[str]:
     rows = sorted(study.rows, key=lambda row: -abs(row.partial.tau or 0))
     return [row.metric for row in rows if row.verdict in kinds]
@@ -240,4 +250,4 @@ def _named(metrics: Sequence[str], study: SizeStudy) -> str:
         return metrics[0]
     if len(metrics) <= _NAMED:
         return f"{', '.join(metrics[:-1])} and {metrics[-1]}"
-    return f"{len(metrics)} of {len(study.rows)} metrics"
+    return f"{len(metrics)} of {len(_known(study))} metrics"

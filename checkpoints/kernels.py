@@ -55,8 +55,9 @@ def infer_groups(headers: Sequence[TensorHeader]) -> dict[str, int]:
     Returns:
         Groups by tensor name, kernels only.
     """
-    stored = [header for header in sorted(headers, key=lambda each: natural_order(each.name)) if 0 not in header.shape]
+    stored = [header for header in headers if 0 not in header.shape]
     kernels = [(header, kind) for header in stored if (kind := kernel_kind(header))]
+    kernels.sort(key=lambda each: natural_order(each[0].name))
     made = {
         header.shape[int(is_conv_transpose(header.name) and len(header.shape) > 1)] for header in stored if header.shape
     }

@@ -44,6 +44,9 @@ CARRIED = (
 _LISTS = ("evals", "permuted_evals", "window_evals", *SPREADS)
 """Columns of floats read as arrays, which the others are not."""
 
+_READ = ("role", *CARRIED, "n_slices", "n_params", "entry_mean", "entry_var")
+"""The others that are read."""
+
 
 def layers_table(spectra: pa.Table, options: MetricOptions, config: str) -> pa.Table:
     """Metrics of every analyzed matrix of a weight file.
@@ -58,10 +61,13 @@ def layers_table(spectra: pa.Table, options: MetricOptions, config: str) -> pa.T
         schema `LAYERS_SCHEMA`.
     """
     rows: list[LayerRow] = []
-    for index, row in enumerate(spectra.drop_columns(list(_LISTS)).to_pylist()):
+    stored = {name: spectra[name] for name in _LISTS if spectra[name].null_count < len(spectra)}
+    nothing = dict.fromkeys(_LISTS)
+    for index, row in enumerate(spectra.select(_READ).to_pylist()):
         if row["role"] == "analyzed":
-            arrays = {name: spectra[name][index].values for name in _LISTS}
-            row |= {name: None if values is None else values.to_numpy(False) for name, values in arrays.items()}
+            arrays = {name: column[index].values for name, column in stored.items()}
+            row |= nothing
+            row |= {name: values.to_numpy(False) for name, values in arrays.items() if values is not None}
             rows += _layer_rows(index, row, options, config)
     return table_of(rows, LAYERS_SCHEMA)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -251,5 +252,5 @@ ATTEMPTS_SCHEMA = _schema_of(AttemptRow)
 
 def table_of(rows: Sequence[SpectrumRow] | Sequence[LayerRow] | Sequence[AttemptRow], schema: pa.Schema) -> pa.Table:
     """Rows as an Arrow table of their schema."""
-    columns = [pa.array([getattr(row, field.name) for row in rows], field.type) for field in schema]
-    return pa.table(columns, schema=schema)
+    columns = zip(*map(attrgetter(*schema.names), rows), strict=True) if rows else [()] * len(schema)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)

@@ -6,6 +6,7 @@ eigenvalues, counted from the largest, whose product is 1: they span the effecti
 logarithms: as a product it leaves float64 from some 3,000 eigenvalues on.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,4 +142,4 @@ def _exponent_of_largest(evals: NDArray[np.float64]) -> int:
     largest = float(evals.max())
     if largest == 0:
         raise SetolError("need at least one positive eigenvalue for the trace scale; got only zeros.")
-    return int(np.frexp(largest)[1])
+    return math.frexp(largest)[1]

@@ -91,8 +91,8 @@ def check_spectrum(evals: NDArray[np.float64]) -> None:
     """
     if evals.ndim != 1 or not len(evals):
         raise SetolError(f"need at least one eigenvalue, shape (n,); got shape {evals.shape}.")
-    bad = ~(np.isfinite(evals) & (evals >= 0))
-    if bad.any():
+    if not (evals.min() >= 0 and evals.max() < np.inf):  # NaN is neither
+        bad = ~(np.isfinite(evals) & (evals >= 0))
         raise SetolError(
             f"need finite eigenvalues of at least 0; got {np.count_nonzero(bad)} others, the first {evals[bad][0]}."
         )

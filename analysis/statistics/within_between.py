@@ -55,7 +55,8 @@ def between_families(
         return Between(families=families, reason=f"{families} of at least {fewest} families")
     sizes = np.bincount(member, minlength=families)
     y, x, *others = (family_sums(each[chosen], member, families) / sizes for each in (score, metric, *controls))
-    held = np.column_stack([np.ones(families), *(_unit(each) for each in others)])
+    units = [_unit(each) for each in others]
+    held = np.column_stack([np.ones(families), *(each for each in units if each.any())])
     left = x - held @ np.linalg.lstsq(held, x, rcond=None)[0]
     deviation = x - x.mean()
     if left @ left <= max(FOLLOWS * (deviation @ deviation), ROUNDING * (x @ x)):

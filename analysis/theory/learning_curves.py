@@ -184,9 +184,10 @@ def features_figure(
 
 
 def _plain_numbers(*several: Axis) -> None:
-    """Label logarithmic axes of few decades at 1, 2 and 5."""
+    """Label logarithmic axes of few decades at 1, 2 and 5, and more densely below one decade."""
     for axis in several:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 7)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
 

@@ -59,7 +59,8 @@ def empirical_modes(gram: NDArray[np.float64], targets: NDArray[np.float64], ran
     values, vectors = values[::-1], vectors[:, ::-1]
     if values[0] <= 0 or values[-1] < -1e-8 * values[0]:
         raise SetolError(
-            f"need a positive kernel, got eigenvalues from {values[-1]:.3g} to {values[0]:.3g} (over the pool's size)."
+            f"need a positive kernel, got eigenvalues from {values[-1]:.3g} to {values[0]:.3g} (over the pool's size): "
+            "take features and their products, or add what is missing to the diagonal."
         )
     kept = int((values > _ROUNDING * values[0]).sum())
     kept = min(kept, n_pool // 2) if rank is None else min(kept, rank)

@@ -6,6 +6,7 @@ d^l examples (Cohen, Malka and Ringel 2021).
 
 import numpy as np
 
+from setol.errors import SetolError
 from setol.field_theory.spectrum import Spectrum, Vector
 
 
@@ -19,7 +20,12 @@ def examples_to_learn(spectrum: Spectrum, ridge: float = 0.0) -> Vector:
     Returns:
         sum_k degeneracy lambda_k/(lambda_k + lambda_l) + (ridge + tail)/lambda_l, shape (L+1,); infinite where the
         eigenvalue is 0.
+
+    Raises:
+        SetolError: The ridge is below 0.
     """
+    if not ridge >= 0:
+        raise SetolError(f"need a ridge of 0 or more, got {ridge}.")
     own = spectrum.eigenvalues[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         learned = (spectrum.degeneracies * spectrum.eigenvalues / (spectrum.eigenvalues + own)).sum(axis=1)

@@ -64,10 +64,9 @@ def scan_tails(
         The chosen tail, or None where no candidate has both enough eigenvalues and any spread.
     """
     alphas = tail_exponents(log_evals, lost_degrees)
-    indices = np.arange(len(log_evals))
     first, stop = starts or (0, len(log_evals))
-    allowed = (indices >= first) & (indices < stop) & (len(log_evals) - indices >= smallest_tail)
-    candidates = np.flatnonzero(np.isfinite(alphas) & allowed)
+    allowed = slice(first, max(0, min(stop, len(log_evals) - smallest_tail + 1)))
+    candidates = first + np.flatnonzero(np.isfinite(alphas[allowed]))
     if not len(candidates):
         return None
 
@@ -77,8 +76,10 @@ def scan_tails(
     best = (np.inf, -1)  # D, then index: the smaller index wins a tie
     for probes in PROBES:
         bounds = _lower_bounds(log_evals, alphas, candidates, probes)
-        best = min(best, distance_of(int(candidates[np.argmin(bounds)])))
+        nearest = int(np.argmin(bounds))
+        best = min(best, distance_of(int(candidates[nearest])))
         alive = bounds <= best[0] + ROUNDING
+        alive[nearest] = False  # it has been looked at
         candidates, bounds = candidates[alive], bounds[alive]
         if len(candidates) <= FEW:
             break
@@ -112,11 +113,12 @@ def tail_distances(log_evals: NDArray[np.float64], *, limit: float) -> NDArray[n
 def tail_exponents(log_evals: NDArray[np.float64], lost_degrees: int = 0) -> NDArray[np.float64]:
     """Exponent of the tail above every eigenvalue, shape (n,); infinite where a tail has no spread."""
     sizes = len(log_evals) - np.arange(len(log_evals))
-    gaps = np.append(np.diff(log_evals) * sizes[1:], 0.0)  # each gap lies below all eigenvalues above it
-    sums = np.cumsum(gaps[::-1])[::-1]  # of ln(lambda/lambda_min): positive terms alone, so no digits are lost
+    gaps = (log_evals[1:] - log_evals[:-1]) * sizes[1:]  # each gap lies below all eigenvalues above it
+    sums = np.zeros(len(log_evals))  # of ln(lambda/lambda_min): positive terms alone, so no digits are lost
+    np.cumsum(gaps[::-1], out=sums[-2::-1])
     exponents = np.full(len(log_evals), np.inf)
-    spread = log_evals < log_evals[-1]
-    exponents[spread] = 1.0 + (sizes[spread] - lost_degrees) / sums[spread]
+    np.divide(sizes - lost_degrees, sums, out=exponents, where=log_evals < log_evals[-1])
+    exponents += 1.0
     exponents[exponents <= 1.0] = np.inf
     return exponents
 
@@ -124,7 +126,8 @@ def tail_exponents(log_evals: NDArray[np.float64], lost_degrees: int = 0) -> NDA
 def lower_step_distance(log_tail: NDArray[np.float64], alpha: float) -> float:
     """max_k |F(lambda_(k)) - k/n|, k = 0..n-1, for the power law F starting at the first of the tail."""
     size = len(log_tail)
-    return float(np.abs(power_law_cdf(log_tail, alpha) - np.arange(size) / size).max())
+    negative_cdf = np.expm1((1.0 - alpha) * (log_tail - log_tail[0]))
+    return float(np.abs(negative_cdf + np.arange(size) / size).max())
 
 
 def _lower_step_distances(
@@ -155,6 +158,6 @@ def _lower_bounds(
     for first in range(1, probes + 1, PROBES[0]):  # in rounds, so that memory stays at a few arrays a candidate
         probe = np.arange(first, min(first + PROBES[0], probes + 1))[:, None]
         ranks = probe * (sizes - 1) // probes
-        cdf = -np.expm1(slopes * (log_evals[candidates + ranks] - logs_min))
-        np.maximum(bounds, np.abs(cdf - ranks / sizes).max(axis=0), out=bounds)
+        negative_cdf = np.expm1(slopes * (log_evals[candidates + ranks] - logs_min))
+        np.maximum(bounds, np.abs(negative_cdf + ranks / sizes).max(axis=0), out=bounds)
     return bounds

@@ -51,8 +51,7 @@ class EntryAccumulator:
     """
 
     def __init__(self, n_slices: int, device: torch.device | str) -> None:
-        self._powers: tuple[torch.Tensor, ...] = ()
-        self._max_square: torch.Tensor | None = None
+        self._powers: tuple[torch.Tensor, ...] = ()  # sums of x, x^2, x^3, x^4 of each slice, and the largest x^2
         self._zeros = torch.zeros(n_slices, dtype=torch.int64, device=device)
         self._count = 0
 
@@ -64,12 +63,15 @@ class EntryAccumulator:
             squares = entries * entries
             if not bool(squares.amin(1).all()):  # most weights hold no zero, and counting is dear
                 self._zeros += (entries == 0).sum(1)
-            high = squares.amax(1)
-            self._max_square = high if self._max_square is None else torch.maximum(self._max_square, high)
-            first, second = entries.sum(1), squares.sum(1)
+            high, first, second = squares.amax(1), entries.sum(1), squares.sum(1)
             fourth = torch.linalg.vector_norm(squares, dim=1).square_()
-            powers = (first, second, squares.mul_(entries).sum(1), fourth)
-            self._powers = tuple(map(torch.add, self._powers, powers)) if self._powers else powers
+            third = squares.mul_(entries).sum(1)
+            if self._powers:
+                *powers, highest = self._powers
+                sums = map(torch.add, powers, (first, second, third, fourth))
+                self._powers = (*sums, torch.maximum(highest, high))
+            else:
+                self._powers = (first, second, third, fourth, high)
         self._count += flat.shape[1]
 
     @property
@@ -93,14 +95,15 @@ def statistics_of_each(accumulators: Sequence[EntryAccumulator]) -> list[EntrySt
         return []
     lengths = [len(each._zeros) for each in accumulators]
     counts = np.repeat([each._count for each in accumulators], lengths)
-    powers = [torch.cat(column).cpu().numpy() for column in zip(*(each._powers for each in accumulators), strict=True)]
+    together = [torch.cat(column) for column in zip(*(each._powers for each in accumulators), strict=True)]
+    *powers, max_square = (column.cpu().numpy() for column in together)
     with np.errstate(all="ignore"):  # non-finite entries show as such in max_abs
         first, second, third, fourth = np.stack(powers) / counts
         variance = np.maximum(second - first**2, 0.0)
         central_fourth = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
         resolved = variance > SMALLEST_SPREAD**2 * second
         kurtosis = np.where(resolved, central_fourth / variance**2, np.nan)
-    max_abs = torch.cat([each._max_square for each in accumulators]).sqrt().cpu().numpy()
+        max_abs = np.sqrt(max_square)
     zeros = torch.cat([each._zeros for each in accumulators]).cpu().numpy()
     columns = (powers[1], first, variance, kurtosis, max_abs, zeros / counts)
     stops = list(itertools.accumulate(lengths, initial=0))

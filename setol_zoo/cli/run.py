@@ -138,4 +138,7 @@ def _print_end(request: "RunRequest", summary: "RunSummary", *, as_json: bool) -
     if line:
         click.echo(line)
     results = shown_path(request.folder.root)
-    next_command("report" if readable and not summary.failures else "status", "--results", results, *config)
+    if readable:
+        next_command("status" if summary.failures else "report", "--results", results, *config)
+    else:
+        next_command("status", "--check", "--results", results)

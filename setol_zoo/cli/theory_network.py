@@ -46,7 +46,7 @@ def network_options(of_command: F) -> F:
         ),
         click.option(
             "--hidden-layers",
-            type=int,
+            type=click.IntRange(min=0, max=100),
             default=3,
             show_default=True,
             help="Nonlinear layers; a linear readout comes on top.",

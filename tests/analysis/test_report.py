@@ -1,6 +1,7 @@
 """The report and its figures: what they say, that they stand alone, and that they are well-formed."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,11 +9,19 @@ import numpy as np
 import pytest
 
 from analysis import AnalysisError, formats, open_results
+from analysis.correlate import METRICS
 from analysis.facts import fitted_layers
 from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
+from analysis.protocol import protocol
 from analysis.report import report_html, write_report
+from analysis.report_statistics import MOST_SCORES, verdict
+from analysis.samples_from_results import samples_from_results
+from analysis.size import size_study
+from analysis.size_figure import size_figure
 from analysis.spectrum_figure import spectrum_figure
+from analysis.statistics.records import Interval
 from catalogs import WeightFile
+from tests.analysis.simulated import SCENARIOS, simulated
 from tests.analysis.synthetic import Synthetic, one_layer, score, sha, weight_file
 from tests.analysis.test_correlate import zoo
 
@@ -58,7 +67,10 @@ class Page(HTMLParser):
 
 
 def page_of(root: Path | list[Path]) -> Page:
-    html = report_html(open_results(root))
+    return page_of_text(report_html(open_results(root)))
+
+
+def page_of_text(html: str) -> Page:
     page = Page(html)
     page.text = re.sub(r"[ \n]+", " ", page.text)
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.loaded)
@@ -87,22 +99,139 @@ def test_report_tells_models_reasons_failures_and_run(rich: Path) -> None:
         assert fact in text, fact
 
 
-def test_report_tells_what_the_correlations_are_worth(tmp_path: Path) -> None:
-    zoo(tmp_path, [5, 4, 3, 2, 1, 0.5], [6, 5, 4, 3, 2, 1], params=[1, 2, 4, 8, 16, 32])
-    text = page_of(tmp_path).text
-    assert "f, 6 models." in text
-    assert "But the number of parameters (tau\u00a0=\u00a0−1.00) orders them at least as well" in text
-    assert "no better than a baseline" in text
-    assert "err@1 in percent, lower is better" in text
+HOSTILE = "<img src=x>'); DROP TABLE layers; --"
 
 
-def test_report_of_many_families_folds_them(tmp_path: Path) -> None:
-    families = [f"family {index // 5}" for index in range(50)]
-    alphas = list(np.random.default_rng(0).uniform(1.5, 8, 50))
-    zoo(tmp_path, alphas, alphas, params=[5] * 50, families=families)
+@pytest.fixture(scope="module")
+def eight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight families of six models, two of each network: alpha adds to size, alpha_hat only follows size."""
+    fixed = protocol()
+    folder = Synthetic(tmp_path_factory.mktemp("results") / "eight")
+    folder.plan()
+    rng = np.random.default_rng(1)
+    files, scores, layers = [], [], []
+    for index in range(48):
+        family, network = index // 6, index // 2
+        size, own = network % 3 + 0.1 * family, float(rng.normal())
+        names = {"family": HOSTILE if family == 0 else f"f{family}", "architecture": f"net{network}"}
+        columns = {"params": int(10 ** (6 + size / 3)), "pretrain": "in1k", **names}
+        files.append(weight_file(f"m{index:02}", f"{index:064x}", **columns))
+        of = {"dataset": fixed.dataset, "split": fixed.split, "metric": fixed.score_metric, "higher_is_better": True}
+        scores.append(score(f"m{index:02}", 60 + 3 * size - 2 * own + float(rng.normal(0, 0.3)), **of))
+        layers.append(one_layer(4 + own, alpha_hat=5 - size + float(rng.normal(0, 0.1))))
+    folder.describe(files, scores)
+    for file, own in zip(files[:-1], layers[:-1], strict=True):
+        folder.publish(str(file.weights_sha256), own)
+    return folder.root
+
+
+@pytest.fixture(scope="module")
+def html_of_eight(eight: Path) -> str:
+    return report_html(open_results(eight))
+
+
+@pytest.fixture(scope="module")
+def page_of_eight(html_of_eight: str) -> Page:
+    return page_of_text(html_of_eight)
+
+
+def test_the_report_says_first_whether_anything_adds_to_size(eight: Path, page_of_eight: Page) -> None:
+    page = page_of_eight
+    first = page.text.index("Does it add anything to size? Yes: alpha_mean and alpha_median add to it.")
+    assert first < page.text.index("models analyzed")
+    (sample,) = samples_from_results(open_results(eight), metrics=METRICS)
+    rows = {row.metric: row for row in size_study(sample, METRICS).rows}
+    alpha, alpha_hat = rows["alpha_mean"], rows["alpha_hat_mean"]
+    assert alpha_hat.raw.tau is not None and alpha_hat.raw.tau < -0.5 and alpha_hat.verdict == "no more than size"
+    assert alpha.partial.interval is not None and alpha.differences.removed is not None
+    for fact in (
+        "47 models in 8 families, higher is better. log10_params alone has tau",
+        f"{formats.fixed(alpha.partial.tau)}{formats.interval(alpha.partial.interval)}",
+        formats.change(alpha.differences.removed),
+        f"of {alpha.matched.pairs}",
+        "← smaller is better",
+        "The same in wordsBeyond size, within families: alpha_mean (partial tau −",
+    ):
+        assert fact in page.text, fact
+
+
+def test_the_report_says_what_was_claimed_and_how_often_was_looked(eight: Path, page_of_eight: Page) -> None:
+    text, fixed = page_of_eight.text, protocol()
+    assert f"Primary claim (protocol {fixed.sha256}: alpha_hat_mean, imagenetv2-mf): not shown; all else is" in text
+    assert "alpha_hat_meanprimary claim: not shown" in text
+    assert re.search(r"exploratory\. \d+ tests in 1 look at these results", text)
+    assert [path.suffix for path in (eight / "looks").iterdir()] == [".json"]
+
+
+def test_the_report_has_regressions_sensitivity_and_what_is_missing(page_of_eight: Page) -> None:
+    text = page_of_eight.text
+    for fact in (
+        "Regression within families, size held fixed alpha_m",
+        "No model has log_alpha_norm_mean, log_norm_mean,",
+        "so smaller is better, beyond chance.",
+        "one slope for all models together is not offered",
+        "What it depends on",
+        "alpha_hat: tau with the score is −",
+        "at leastat most alpha1 of 48−",
+    ):
+        assert fact in text, fact
+
+
+def test_names_in_statistics_are_texts(page_of_eight: Page) -> None:
+    assert "img" not in page_of_eight.tags
+    assert page_of_eight.text.count(HOSTILE) >= 3  # the models, the largest families, all metrics of them
+
+
+def test_report_of_one_family_says_why_nothing_is_said_of_size(tmp_path: Path) -> None:
+    zoo(tmp_path, [5, 4, 3, 2, 1, 0.5], [6, 5, 4, 3, 2, 1], params=[1, 2, 4, 8, 16, 40])
+    page = page_of(tmp_path)
+    assert "f, d, err@1. No metric orders the models better than their size at n\u00a0=\u00a06." in page.text
+    assert page.text.count("But the number of parameters (tau\u00a0=\u00a0−1.00) orders them at least as well") == 1
+    assert "That takes 6 families of at least 5 models with known size; 1 family has them here." in page.text
+    assert "no better than a baseline" in page.text
+    assert "err@1 in percent, lower is better" in page.text
+    assert "Regression" not in page.text
+    assert not [name for name in page.ids if name.startswith("size0")]
+
+
+def test_report_of_many_families_is_cut(tmp_path: Path) -> None:
+    families = [f"family {index // 5:02}" for index in range(110)]
+    values = list(np.random.default_rng(0).uniform(1.5, 8, 110))
+    folder = zoo(tmp_path, values, values, params=list(range(10, 15)) * 22, families=families)
+    layers = fitted_layers(folder)
     text = page_of(tmp_path).text
-    assert "In 10 of 10 families some metric orders the models better" in text
-    assert "other families" in text
+    assert "2 smaller families not shown; setol correlate --all shows all." in text
+    assert "All metrics in the 6 largest families" in text
+    assert "family 19" in text
+    several = [{**row, "family": f"{row['family']} {place % 2}"} for place, row in enumerate(layers)]
+    drawn = alpha_figure(several, "alpha")
+    assert "5 other families" in drawn
+    assert drawn.count("family ") == 39
+
+
+def test_report_of_many_scores_is_cut(tmp_path: Path) -> None:
+    folder = Synthetic(tmp_path)
+    folder.plan()
+    files = [weight_file(f"m{index}", f"{index:064x}", params=10 + index) for index in range(5)]
+    datasets = [f"d{index}" for index in range(MOST_SCORES + 2)]
+    folder.describe(
+        files, [score(file.name, float(place), dataset=each) for place, file in enumerate(files) for each in datasets]
+    )
+    for place, file in enumerate(files):
+        folder.publish(str(file.weights_sha256), one_layer(2.0 + place))
+    assert "Not looked at: 2 more scores (d8, d9); setol correlate --dataset shows one." in page_of(tmp_path).text
+
+
+def test_the_figure_of_size_tells_controls_metrics_and_what_has_none() -> None:
+    sample = simulated(SCENARIOS["effect"], np.random.default_rng(0), n_families=40).once().sample()
+    columns = {**sample.columns, "none": np.full(sample.n, np.nan)}
+    study = size_study(replace(sample, columns=columns), ["metric_0", "none"])
+    figure = size_figure(study, study.rows, "size0")
+    Page(figure)
+    for fact in (">log10_params<", ">metric_0<", "no family has a partial tau", "larger is better →"):
+        assert fact in figure, fact
+    assert figure == size_figure(study, study.rows, "size0")
+    assert verdict(study) == "Yes: metric_0 adds to it."
 
 
 def test_report_escapes_names(tmp_path: Path) -> None:
@@ -133,6 +262,9 @@ def test_report_of_one_model_without_scores(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     assert "1 model, 1 weight matrix It is analyzed." in page.text
     assert "compares them with nothing" in page.text
+    assert "Metrics against published scores" not in page.text
+    assert "add anything to size" not in page.text
+    assert not list(tmp_path.glob("looks/*"))
     assert "no try was logged" in page.text
     assert "svg" in page.tags
 
@@ -156,8 +288,9 @@ def test_report_of_hundreds_of_models(tmp_path: Path) -> None:
     assert "200 not yet tried or computed" in page.text
 
 
-def test_the_same_results_give_the_same_report(rich: Path) -> None:
+def test_the_same_results_give_the_same_report(rich: Path, eight: Path, html_of_eight: str) -> None:
     assert report_html(open_results(rich)) == report_html(open_results(rich))
+    assert report_html(open_results(eight)) == html_of_eight
 
 
 def test_report_is_put_in_place_whole(rich: Path, tmp_path: Path) -> None:
@@ -230,6 +363,11 @@ def test_spectrum_figure_tells_the_fit_and_what_it_leaves_out() -> None:
         (formats.duration(7200), "2.0 h"),
         (formats.p_value(0.00001), "< 0.0001"),
         (formats.p_value(0.0278), "0.028"),
+        (formats.change(0.234), "−23 %"),
+        (formats.change(None), "–"),
+        (formats.interval(Interval(-0.5, 0.25)), "[−0.50, 0.25]"),
+        (formats.interval(None), ""),
+        (formats.unbroken("partial tau -0.41 [-0.63, -0.18]; 1e-05"), "partial tau −0.41 [−0.63, −0.18]; 1e-05"),
         (formats.unbroken("(tau = -1.00, p = 0.5)"), "(tau\u00a0=\u00a0−1.00, p\u00a0=\u00a00.5)"),
     ],
 )

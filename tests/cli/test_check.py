@@ -46,20 +46,11 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
     path.write_bytes(content)
 
 
-def test_a_whole_folder_is_said_to_be(folder):
-    said = setol("status", "--check", "--results", folder)
-    assert said.exit_code == 0, said.output
-    assert "read: 4 files of spectra and metrics, " in said.stdout
-    assert said.stdout.splitlines()[-2].endswith("; 0 damaged")
-
-
-@pytest.mark.parametrize("stages", [STAGES[:1], STAGES[1:], STAGES])
-def test_a_flipped_bit_is_named_and_healed(folder, stages):
+def test_a_flipped_bit_is_named_and_healed(folder):
     before = {path: path.read_bytes() for stage in STAGES for path in files(folder, stage)}
-    broken = [files(folder, stage)[0] for stage in stages]
+    broken = [files(folder, STAGES[0])[0], files(folder, STAGES[1])[1]]
     for path in broken:
         flip(path, path.stat().st_size // 4)
-    assert setol("status", "--results", folder).exit_code == 0  # which does not look
     said = setol("status", "--check", "--results", folder)
     assert said.exit_code == 1
     for path in broken:
@@ -67,17 +58,19 @@ def test_a_flipped_bit_is_named_and_healed(folder, stages):
         assert line.endswith("): set aside")
         assert not path.exists()
         assert path.with_name(f"{path.name}.damaged").exists()
-    assert f"; {len(broken)} damaged" in said.stdout
+    assert "read: 4 files of spectra and metrics, " in said.stdout
+    assert "; 2 damaged" in said.stdout
     again = setol("status", "--check", "--results", folder, "--json")  # nothing is damaged, and something is not there
     assert again.exit_code == 1
     checked = json.loads(again.stdout)["checked"]
-    assert (checked["files"], checked["damaged"]) == (4 - len(broken), [])
+    assert (checked["files"], checked["damaged"]) == (2, [])
     command = shlex.split(said.stdout.splitlines()[-1].removeprefix("next: setol "))
     assert command[0] == "run"
     run = setol(*command, "--executor", "serial")
     assert run.exit_code == 0, run.output
     assert {path: path.read_bytes() for stage in STAGES for path in files(folder, stage)} == before
-    assert setol("status", "--check", "--results", folder).exit_code == 0
+    healed = setol("status", "--check", "--results", folder)
+    assert (healed.exit_code, "; 0 damaged" in healed.stdout) == (0, True), healed.output
 
 
 def test_every_bit_of_a_file_counts(whole):
@@ -88,7 +81,7 @@ def test_every_bit_of_a_file_counts(whole):
         name = f"{stage}/x.parquet"
         said = Said(pq.read_table(pa.BufferReader(content))["weights_sha256"][0].as_py(), current=True)
         assert fault_of(pa.py_buffer(content), name, said) is None
-        for position in chance.sample(range(len(content)), 150):
+        for position in chance.sample(range(len(content)), 60):
             other = bytearray(content)
             other[position] ^= 1 << chance.randrange(8)
             assert fault_of(pa.py_buffer(bytes(other)), name, said), f"byte {position} of {len(content)}"

@@ -120,11 +120,11 @@ def test_ctrl_c_while_results_are_loaded(words, tmp_path, monkeypatch):
     assert setol("run", model, "--results", tmp_path / "r", "--executor", "serial").exit_code == 0
     script = analysis_results._script
 
-    def endless(name: str) -> str:
+    def slow(name: str) -> str:
         monkeypatch.undo()
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-        return f"SELECT sum(a.range * b.range) FROM range(10000000) AS a, range(10000000) AS b; {script(name)}"
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return f"{script(name)}; SELECT count(*) FROM range(40000000) AS numbers(n) WHERE n * n % 7 = 3"
 
-    monkeypatch.setattr(analysis_results, "_script", endless)
+    monkeypatch.setattr(analysis_results, "_script", slow)
     run = setol(*words, "--results", tmp_path / "r")
     assert (run.exit_code, run.stdout, run.stderr) == (130, "", f"{SAID}\n")

@@ -1,5 +1,6 @@
 """What `setol run` says while it works, where there is no terminal to draw on."""
 
+import json
 import subprocess
 import sys
 
@@ -52,3 +53,26 @@ def test_nothing_to_do_where_all_is_there(nets):
     again = setol(*arguments)
     assert again.exit_code == 0
     assert "1 weight file: 1 there already, nothing to do\n" in again.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_damaged_metrics_of_another_share_change_no_exit_status(nets, as_json):
+    """They are for the run that made them to mend; this one's work is done."""
+    results = nets / "r"
+    assert setol("run", nets / "net.pt", "--results", results, "--executor", "serial").exit_code == 0
+    (other,) = (results / "layers" / "v1").iterdir()
+    other.write_bytes(other.read_bytes()[:-20])
+    run = setol(*("run", nets / "net.safetensors", "--results", results, "--executor", "serial"), *["--json"] * as_json)
+    assert run.exit_code == 0, run.output
+    (told,) = [line for line in run.stderr.splitlines() if "cannot be read" in line]
+    assert told.startswith(f"the run is through, but not all results can be read: {other} cannot be read: ")
+    if as_json:
+        said = json.loads(run.stdout)
+        assert (said["computed"], said["failures"], said["record"]) == (1, [], None)
+    else:
+        *_, counts, last = run.stdout.splitlines()
+        assert counts == "1 model: 1 weight file computed, 0 there already, 0 failed"
+        assert last == f"next: setol status --check --results {results}"
+        healed = setol("status", "--check", "--results", results)
+        assert f"{other} is damaged (" in healed.stdout, healed.output
+        assert setol("status", "--results", results).exit_code == 1

@@ -11,6 +11,7 @@ from analysis import AnalysisError, open_results
 from analysis.mirror import mirror_of
 from catalogs.paths import catalog_of_paths
 from catalogs.places import place_of
+from pipeline.check import check_files
 from pipeline.drive import RunRequest, drive
 from pipeline.errors import FolderError
 from pipeline.folder import DamagedResult, ResultsFolder
@@ -214,3 +215,21 @@ def test_credentials_from_the_environment(there: str, server: S3Server, tmp_path
 def test_preparing_says_why_not(server: S3Server) -> None:
     with pytest.raises(FolderError, match=r"^cannot write results to s3://\*\*\*@none/x.*: there is no bucket none"):
         ResultsFolder(place_of(server.url("x", bucket="none"))).prepare()
+
+
+def test_a_check_reads_what_lies_there(there: str, server: S3Server, models: list[str], tmp_path: Path) -> None:
+    folder = server.path(f"runs/{tmp_path.name}")
+    before = contents(folder)
+    spectra, layers = (sorted((folder / stage).iterdir())[0] for stage in ("spectra/v1", "layers/v1"))
+    for path in (spectra, layers):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 4] ^= 1
+        path.write_bytes(content)
+    said = setol("status", "--check", "--results", there)
+    assert said.exit_code == 1, said.output
+    assert "read: 4 files of spectra and metrics, " in said.stdout
+    assert said.stdout.count("): set aside") == 2
+    assert said.stdout.splitlines()[-1].startswith("next: setol run path:")
+    assert run_there(models, there, tmp_path / "cache").computed in (1, 2)  # of one model, or of both
+    assert contents(folder, "spectra/v1", "layers/v1").items() >= before.items()
+    assert check_files(ResultsFolder(place_of(there))).damaged == ()
