@@ -65,10 +65,14 @@ def claim(opened: Results | None, pairs: Sequence[tuple[Correlations, SizeStudy]
 
 
 def count_tests(found: Correlations, study: SizeStudy) -> int:
-    """The p-values that somebody may read."""
+    """The p-values that somebody may read, but for the adjusted ones, which are of the same tests."""
     own = sum(each.kendall_p is not None for group in found.groups for each in group.correlations)
     together = sum(each.tau.p is not None for each in found.together)
-    return own + together + sum(row.p_adjusted is not None for row in study.rows)
+    against = sum(each.difference is not None and each.difference.p is not None for each in found.together)
+    beyond_size = sum(
+        p is not None for row in study.rows for p in (row.partial.p, row.bent.p, row.over_size.p, row.matched.p)
+    )
+    return own + together + against + beyond_size
 
 
 def _pretraining(opened: Results) -> dict[str, tuple[str | None, ...]]:

@@ -57,7 +57,7 @@ class Selections:
     Attributes:
         looks: How many, each choice once.
         tests: Tests in all of them.
-        noted: Whether all were counted; False where only this look is known of.
+        noted: Whether all were counted; False where this look could not be noted, so earlier ones may not have been.
     """
 
     looks: int
@@ -69,7 +69,8 @@ class Selections:
         if self.noted:
             made += f"{counted(self.looks, 'look')} at these results"
         else:
-            made += "this look; others cannot be counted, as they are noted only in a folder that can be written to"
+            known = "this look" if self.looks == 1 else f"the {counted(self.looks, 'look')} that are known of"
+            made += f"{known}; other looks are not counted, as only those at results that can be written to are noted"
         chance = f"; some {self.tests / 20:,.0f} would have p below .05 by chance alone" if self.tests >= 20 else ""
         return f"{made}{chance}."
 

@@ -86,6 +86,7 @@ def baselines(
     for table, places in ((measured, rows), (scored, score_rows)):
         if not np.isfinite(size).any() and (known := _log10_params(table)) is not None:
             size = known[places]
+            note_missing(notes, _without_size(table), f"number of parameters above 0 in {table.file}")
         column = next((name for name in _DEPTHS if table.has(name)), None)
         if not np.isfinite(depth).any() and column is not None:
             depth = table.numbers(column)[places]
@@ -109,6 +110,13 @@ def _log10_params(table: PlainTable) -> Vector | None:
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Vector = np.log10(np.where(values > 0, values, np.nan))
     return found
+
+
+def _without_size(table: PlainTable) -> list[str]:
+    """Models with a number of parameters that cannot be one."""
+    name = next(name for name in _SIZES if table.has(name))
+    wrong = np.zeros(len(table), dtype=bool) if name == "log10_params" else table.numbers(name) <= 0
+    return [str(model) for model, bad in zip(table.texts("model"), wrong, strict=True) if bad]
 
 
 def _sizes_by_name(table: PlainTable) -> dict[str, float]:

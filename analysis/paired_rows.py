@@ -50,11 +50,11 @@ def pair_rows(measured: PlainTable, found: ScoreTable, by: Sequence[str], same: 
             pairs.append(Pair(at, index, len(pairs)))
             used.add(at)
     if not pairs:
-        some = ", ".join(str(key[0]) for key in keys[:3])
-        others = ", ".join(str(score_keys[row][0]) for row in found.rows[:3])
+        some = ", ".join(list(dict.fromkeys(str(key[0]) for key in keys))[:3])
+        others = ", ".join(list(dict.fromkeys(str(names[row][0] or score_keys[row][0]) for row in found.rows))[:3])
         raise AnalysisError(
             f"no model is in both {measured.file} ({some}, ...) and {scored.file} ({others}, ...)"
-            f"{f'; they were joined on model and {shared}' if shared else ''}."
+            f"{'; they were joined on ' + ', '.join(['model', *shared]) if shared else ''}."
         )
     note_missing(notes, [str(keys[row][0]) for row in range(len(keys)) if row not in used], f"score in {scored.file}")
     note_missing(notes, list(dict.fromkeys(missing)), f"row in {measured.file}")

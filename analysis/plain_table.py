@@ -5,6 +5,7 @@ Nothing in a file is run, guessed or passed on to a query: cells are data, whate
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from catalogs import counted, unknown_name
 _PARQUET = b"PAR1"
 _NAMED = 5
 """Rows or models that a message names."""
+
+_SAVE_AS = "save it as CSV (UTF-8, commas, decimal points)"
+"""What to do with the file of a spreadsheet."""
 
 Cells = Sequence[str | float | None]
 
@@ -67,7 +71,8 @@ class PlainTable:
             told = ", ".join(f"{self.place(index)}: {str(cells[index])[:40]!r}" for index in wrong[:_NAMED])
             raise AnalysisError(
                 f"{self.file}: column {name!r} needs numbers such as 91.2, got text in "
-                f"{counted(len(wrong), 'row')} ({told}{', ...' if len(wrong) > _NAMED else ''})."
+                f"{counted(len(wrong), 'row')} ({told}{', ...' if len(wrong) > _NAMED else ''})"
+                f"{_mend([str(cells[index]) for index in wrong])}."
             )
         return np.array(values, dtype=np.float64)
 
@@ -79,6 +84,11 @@ class PlainTable:
         """Whether a column has a number and nothing but numbers and blank cells."""
         cells = [cell for cell in self._cells(name) if cell is not None]
         return bool(cells) and all(_number(cell) is not None for cell in cells)
+
+    def nearly_numeric(self, name: str) -> bool:
+        """Whether a column has nothing but numbers in another way of writing (decimal commas, a percent sign)."""
+        cells = [cell for cell in self._cells(name) if cell is not None]
+        return bool(cells) and all(isinstance(cell, str) for cell in cells) and bool(_mend(list(map(str, cells))))
 
     def place(self, index: int) -> str:
         """What a row is called."""
@@ -131,6 +141,10 @@ def _parquet(path: Path) -> PlainTable:
 
 
 def _csv(path: Path, start: bytes) -> PlainTable:
+    if start.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        raise AnalysisError(f"{path.name} is a workbook or an archive and no table: {_SAVE_AS}.")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise AnalysisError(f"{path.name} is in UTF-16, and need UTF-8: {_SAVE_AS}.")
     if b"\0" in start or start.lstrip()[:1] in (b"<", b"{", b"["):
         raise AnalysisError(f"{path.name} is no table: it is neither CSV text nor a Parquet file.")
     try:
@@ -138,11 +152,15 @@ def _csv(path: Path, start: bytes) -> PlainTable:
             reader = csv.reader(file, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
             rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
+    except UnicodeDecodeError as error:
+        bad = f"byte {error.object[error.start]:#x} in it is no UTF-8"
+        raise AnalysisError(f"{path.name} cannot be read as CSV: {bad}. In a spreadsheet, {_SAVE_AS}.") from error
+    except (csv.Error, OSError) as error:
         raise AnalysisError(f"{path.name} cannot be read as CSV in UTF-8: {error}.") from error
     if len(header) < 2:
         other = next((name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in "".join(header)), None)
-        why = f"its columns are separated by {other}, and need commas" if other else "it has fewer than two columns"
+        why = f"its columns are separated by {other}, and need commas; in a spreadsheet, {_SAVE_AS}"
+        why = why if other else "it has fewer than two columns"
         raise AnalysisError(f"{path.name} is no table of models: {why}.")
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
@@ -155,6 +173,15 @@ def _csv(path: Path, start: bytes) -> PlainTable:
         name: [row[place].strip() or None for _, row in rows] for place, name in enumerate(header)
     }
     return PlainTable(path.name, columns, [line for line, _ in rows])
+
+
+def _mend(cells: Sequence[str]) -> str:
+    """How cells that are no numbers would be some: the end of a sentence, or nothing."""
+    if all(re.fullmatch(r"-?\d+,\d+", cell) for cell in cells):
+        return f"; write decimal points, {cells[0].replace(',', '.')}"
+    if all(re.fullmatch(r"-?[\d.]+ ?%", cell) for cell in cells):
+        return f"; leave out the %, {cells[0].rstrip(' %')}, and say --unit percent"
+    return ""
 
 
 def _number(cell: str | float | None) -> float | None:

@@ -220,17 +220,21 @@ def _sentence(found: MetricRegression, target: Target, controls: Sequence[str], 
     row = found.rows[0]
     given = f", given {' and '.join(controls)}," if controls else ""
     if row.estimate is None or row.per_sd is None or row.interval is None:
-        return f"{found.metric}{given or ':'} cannot be judged: {row.reason}."
+        only = "only " if (row.reason or "")[:1].isdigit() else ""
+        return f"{found.metric}{given or ':'} cannot be judged: {only}{row.reason}."
     p = row.p_adjusted
-    chance = p is None or p > LIKELY_CHANCE
+    # p is of flipped signs, the interval Student's: where they differ, near the edge, nothing is claimed.
+    chance = p is None or p > LIKELY_CHANCE or row.interval.low <= 0 <= row.interval.high
     good = (row.estimate > 0) == target.higher_is_better
     ratio = row.per_sd / row.estimate if row.estimate else 0.0
     low, high = (end * ratio for end in (row.interval.low, row.interval.high))
-    unit = f"{scale} of {target.score_metric}" if scale == target.unit else f"{scale}({target.score_metric})"
+    plain = scale == target.unit
+    what = target.score_metric if plain else f"{scale}({target.score_metric})"
+    points = {"percent": " percentage points", "fraction": ""}.get(scale, f" {scale}") if plain else ""
     said = (
         f"{found.metric}{given} within {counted(row.families, 'family', 'families')} ({counted(row.models, 'model')}): "
-        f"a standard deviation more of it goes with {row.per_sd:+.3g} {unit} "
-        f"({low:+.3g} to {high:+.3g}; p {_p(p)}), "
+        f"a standard deviation more of it goes with {what} {'higher' if row.per_sd > 0 else 'lower'} by "
+        f"{abs(row.per_sd):.3g}{points} (95 %: {low:+.3g} to {high:+.3g}; p {_p(p)}), "
     )
     said += "which may be chance." if chance else f"so {'larger' if good else 'smaller'} is better, beyond chance."
     if found.reversed:

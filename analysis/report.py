@@ -54,9 +54,8 @@ _LIMITS = {
     "baselines": BASELINES,
     "fewest": FEWEST_TESTED,
     "adding": (Adds.ADDS, Adds.REVERSED),
-    "primary_column": protocol().column,
 }
-"""What templates are told besides results: rows that tables have at most, and names."""
+"""What templates are told besides results: scores that are unfolded, rows that tables have at most, names."""
 
 _WIDE = 100
 """Eigenvalues that the example spectrum has at least, where any layer has so many."""
@@ -65,7 +64,7 @@ _WIDE = 100
 def write_report(results: Results, path: str | Path) -> Path:
     """Write what the results say as one HTML file: figures inside, nothing to load, no scripts.
 
-    The same results give the same file.
+    The same results and looks give the same file.
 
     Args:
         results: Open results.
@@ -141,6 +140,7 @@ def _about_scores(scores: ReportStatistics) -> Row:
             each: Markup(score_figure(each.rows, _PANELS, f"score{place}")) for place, each in enumerate(shown)
         },
         "depends": _dependence(scores),
+        "primary_column": protocol().column,
     }
 
 

@@ -11,7 +11,7 @@ from analysis.metric_columns import baselines, finite_values, metric_columns, st
 from analysis.paired_rows import Pair, distinct_pairs, either_text, pair_rows
 from analysis.plain_table import PlainTable, read_table
 from analysis.sample import Sample, Target
-from analysis.score_table import ScoreTable, open_table, read_scores
+from analysis.score_table import ScoreTable, low_scores, open_table, read_scores
 from catalogs import unknown_name
 
 
@@ -78,7 +78,7 @@ def samples_from_files(
     found = read_scores(scored, score=question.score, unit=question.unit, higher=question.higher_is_better)
     if question.dataset is not None:
         found = _on(found, question.dataset)
-    notes: list[str] = []
+    notes = low_scores(found)
     by = question.by or (("family",) if "family" in {*measured.columns, *scored.columns} else ())
     for column in by:
         if not measured.has(column) and not scored.has(column):

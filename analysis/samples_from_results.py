@@ -42,6 +42,10 @@ def samples_from_results(
     numbers = [field.name for field in schema if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)]
     columns = list(dict.fromkeys([*metrics, *_BASELINES]))
     for name in columns:
+        if name not in numbers and f"{name}_mean" in numbers:
+            raise AnalysisError(
+                f"unknown metric {name!r} of models: it is one of layers, and its mean over them is {name}_mean"
+            )
         _check("metric", name, numbers)
     errors = {name: f"{name.removesuffix('_mean')}_se" for name in columns if name.endswith("_mean")}
     errors = {name: error for name, error in errors.items() if error in numbers}

@@ -20,6 +20,9 @@ from catalogs import UNITS, Catalog, catalog_names, counted, load_catalog, unkno
 from catalogs.scores import higher_is_better
 
 _LONG = ("dataset", "metric", "value")
+_NO_SCORE = ("model", "params", "n_params", "log10_params", "depth", "n_layers", "n_test", "stderr")
+"""Columns that are numbers and no scores."""
+
 _LARGEST = {"percent": 100.0, "fraction": 1.0}
 _SHARE = {"acc", "accuracy", "err", "error"}
 """Words of a score's name that make it a share of the examples that it was measured on."""
@@ -88,6 +91,23 @@ def read_scores(
     for target in dict.fromkeys(found.targets):
         _check(found, target, sure=unit is not None)
     return found
+
+
+def low_scores(found: ScoreTable) -> list[str]:
+    """Sentences on scores in percent that may be fractions among others that are not: read as they stand."""
+    told = []
+    for target in dict.fromkeys(found.targets):
+        own = np.array([each is target for each in found.targets])
+        low = own & (found.values > 0) & (found.values <= 1)
+        if target.unit == "percent" and target.higher_is_better and low.any():
+            models = found.table.texts("model")
+            shown = zip(found.rows[low][:5], found.values[low][:5], strict=True)
+            named = ", ".join(f"{models[row]} {value:g}" for row, value in shown)
+            count = f"{counted(int(low.sum()), 'score')} {target.score_metric} on {target.dataset}"
+            told.append(
+                f"{count} of at most 1 percent: are these fractions? ({named}{', ...' if low.sum() > 5 else ''})"
+            )
+    return told
 
 
 def binomial_errors(values: Vector, n_test: Vector, metric: str, unit: str) -> Vector:
@@ -171,10 +191,13 @@ def _wide(table: PlainTable, column: str, unit: str | None, higher: bool | None)
     values = table.numbers(column)[rows]
     suffix = _suffix(column)
     if unit is None and suffix is None:
+        likely = "fraction" if len(values) and np.nanmax(values) <= 1 else "percent"
         raise AnalysisError(
-            f"{table.file}: what is {column!r} measured in? Need --unit with one of {', '.join(UNITS)}, or a column "
-            f"whose name ends in one of them, such as {column}_percent."
+            f"{table.file}: what is {column!r} measured in? Need --unit with one of {', '.join(UNITS)} (perhaps --unit "
+            f"{likely}), or a column whose name ends in one of them, such as {column}_{likely}."
         )
+    if unit is not None and suffix is not None and unit != suffix and not {unit, suffix} <= set(_LARGEST):
+        raise AnalysisError(f"{table.file}: --unit {unit} is not what the name of column {column!r} says: {suffix}.")
     used = unit or suffix
     assert used is not None
     metric = column.removesuffix(f"_{suffix}") if suffix else column
@@ -198,12 +221,13 @@ def _suffix(column: str) -> str | None:
 
 
 def _only_score(table: PlainTable) -> str:
-    """The one column whose name ends in a unit."""
+    """The one column whose name ends in a unit, or the one of numbers."""
     found = [name for name in table.columns if _suffix(name) is not None]
-    if len(found) == 1:
-        return found[0]
-    numeric = [name for name in table.columns if name != "model" and table.is_numeric(name)]
-    shown = ", ".join(found or numeric[:10]) or "none"
+    numeric = [name for name in table.columns if name not in _NO_SCORE and table.is_numeric(name)]
+    odd = [name for name in table.columns if name not in _NO_SCORE and table.nearly_numeric(name)]
+    if len(found or numeric + odd) == 1:
+        return (found or numeric + odd)[0]  # an odd one is refused with what to write instead
+    shown = ", ".join(found or (odd + numeric)[:10]) or "none"
     raise AnalysisError(
         f"{table.file}: which column is the score? Need --score COLUMN (columns of numbers: {shown}), or the columns "
         f"{', '.join(_LONG)}."

@@ -1,5 +1,6 @@
 """The verdict of a study of size, in words."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from analysis.size_records import FEWEST_FAMILIES, Added, Adds, Baseline, SizeStudy
@@ -22,7 +23,9 @@ def sentence(rows: Sequence[Added], baselines: Sequence[Baseline], nothing: str 
         for one in baselines
         if one.tau.tau is not None
     ]
-    return " ".join([*filter(None, said), *alone]) or "No metric was asked about."
+    if not alone and not any(said):
+        return f"{held[:1].upper()}{held[1:]} alone orders nothing: it is the same for all models of a family."
+    return " ".join([*filter(None, said), *alone])
 
 
 def families_tested(study: SizeStudy) -> int:
@@ -36,7 +39,20 @@ def brief(study: SizeStudy) -> str:
     if not study.rows or families >= FEWEST_FAMILIES:
         return study.sentence
     enough = _count(families, "family has", "families have")
-    return f"That takes {FEWEST_FAMILIES} families of at least 5 models with known size; {enough} them here."
+    return (
+        f"That takes {FEWEST_FAMILIES} families of at least 5 models that have size and metric, in which metric and "
+        f"score vary; {enough} them here{_why_left_out(study)}."
+    )
+
+
+def _why_left_out(study: SizeStudy) -> str:
+    """The commonest reason of the families that the best of the metrics has no partial tau of."""
+    best = max(study.rows, key=lambda row: row.partial.families)
+    reasons = Counter("too few models" if " of at least " in one.reason else one.reason for one in best.left_out)
+    if not reasons:
+        return ""
+    reason, number = reasons.most_common(1)[0]
+    return f" (not in {number}: {reason})"
 
 
 def _said(verdict: Adds, held: str, rows: Sequence[Added]) -> str:

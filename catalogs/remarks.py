@@ -11,18 +11,20 @@ FEWEST_IN_FAMILY = 5
 
 _FEWEST_ALIKE = 3  # scores that are equal by chance are fewer
 _NAMED = 5
+_LOW = 1.0  # percent: an accuracy is hardly ever lower, and as a fraction never higher
 
 
 def remarks(catalog: Catalog) -> tuple[str, ...]:
     """What is missing or odd in a catalog, a sentence each; none if nothing is.
 
-    Looked at are: one primary score for each model and dataset, parameters, licences, sizes of families, and models
-    that look the same without a common `duplicate_group`.
+    Looked at are: one primary score for each model and dataset, accuracies in percent that look like fractions,
+    parameters, licences, sizes of families, and models that look the same without a common `duplicate_group`.
     """
     models = list({file.model: file for file in catalog.files}.values())
     return tuple(
         [
             *_without_primary(catalog),
+            *_fractions(catalog),
             *_unknown(models, "params", "the number of parameters, which the first baseline needs"),
             *_unknown(models, "licence", "the licence of the weights"),
             *_unknown(models, "family", "the family, so no comparison within one has them"),
@@ -37,6 +39,16 @@ def _without_primary(catalog: Catalog) -> Iterable[str]:
     lack = Counter(dataset for model, dataset in {(s.model, s.dataset) for s in catalog.scores} - have)
     for dataset, count in sorted(lack.items()):
         yield f"{counted(count, 'model')} with scores on {dataset} of which none is primary"
+
+
+def _fractions(catalog: Catalog) -> Iterable[str]:
+    low: Counter[tuple[str, str]] = Counter(
+        (score.metric, score.dataset)
+        for score in catalog.scores
+        if score.unit == "percent" and score.higher_is_better and 0 < score.value <= _LOW
+    )
+    for (metric, dataset), count in sorted(low.items()):
+        yield f"{counted(count, 'score')} {metric} on {dataset} of at most 1 percent: are these fractions?"
 
 
 def _unknown(models: Sequence[WeightFile], column: str, what: str) -> Iterable[str]:

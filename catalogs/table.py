@@ -88,6 +88,22 @@ class Row:
         return text.lower()
 
 
+def _wrong_columns(header: list[str], columns: Collection[str]) -> Iterator[str]:
+    """A sentence for each unknown or repeated column."""
+    for column in dict.fromkeys(header):
+        if column not in columns:
+            meant = f"; {_MEANT[column]}" if column in _MEANT and "value" in columns else ""
+            yield f"{unknown_name('column', column, columns)}{meant}"
+        elif header.count(column) > 1:
+            yield f"column {column!r} appears {header.count(column)} times, need it once"
+
+
+def _other_separator(header: list[str]) -> str | None:
+    """What separates the columns of a header that commas do not."""
+    known = ((";", "semicolons"), ("\t", "tabs"))
+    return next((name for mark, name in known if len(header) == 1 and mark in header[0]), None)
+
+
 def read_rows(text: str, file: str, columns: Collection[str], problems: list[str]) -> list[Row]:
     """The rows of a CSV text, blank lines left out.
 
@@ -107,12 +123,11 @@ def read_rows(text: str, file: str, columns: Collection[str], problems: list[str
     if not any(header):
         problems.append(f"{file}: is empty; need a header line with at least the column model")
         return []
-    for column in dict.fromkeys(header):
-        if column not in columns:
-            meant = f"; {_MEANT[column]}" if column in _MEANT and "value" in columns else ""
-            problems.append(f"{place}: {unknown_name('column', column, columns)}{meant}")
-        elif header.count(column) > 1:
-            problems.append(f"{place}: column {column!r} appears {header.count(column)} times, need it once")
+    if other := _other_separator(header):
+        told = "in a spreadsheet, save it as CSV (UTF-8, commas, decimal points)"
+        problems.append(f"{place}: columns are separated by {other}, and need commas; {told}")
+        return []
+    problems += [f"{place}: {wrong}" for wrong in _wrong_columns(header, columns)]
     if "model" not in header:
         problems.append(f"{place}: missing required column 'model'; the columns are {', '.join(header)}")
         return []

@@ -114,7 +114,7 @@ def fault_of(content: pa.Buffer, name: str, said: Said | None = None) -> str | N
     if fault := _other_weights(table, said):
         return fault
     # The sums are of the values alone. What else there is shows in the bytes that these rows are written as.
-    if writer == _WRITER and set(table.schema.names) <= set(schema.names):
+    if writer == _WRITER and all(field in schema for field in table.schema):
         anew = parquet_of(table.cast(pa.schema([schema.field(column) for column in table.schema.names])))
         if len(anew) == len(content) and anew != content.to_pybytes():
             return "its values are whole, and bytes beside them are not those that were written"
@@ -172,7 +172,7 @@ def _other_columns(found: pa.Schema, wanted: pa.Schema) -> str | None:
 
 
 def _other_weights(table: pa.Table, said: Said | None) -> str | None:
-    if "weights_sha256" not in table.schema.names:
+    if table.schema.names.count("weights_sha256") != 1 or table["weights_sha256"].type != pa.string():
         return "it does not say of which weights it is"
     found = [each for each in pc.unique(table["weights_sha256"]).to_pylist() if each]
     if len(found) > 1 or (said is not None and found not in ([], [said.weights_sha256])):

@@ -28,7 +28,7 @@ def _arrow_type(hint: Any) -> pa.DataType:
     return get_args(hint)[1] if get_origin(hint) is Annotated else _ARROW[hint]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it takes five times as long to make
 class SpectrumRow:
     """A tensor, or a part of one: its place in the ledger and, where it was decomposed, its spectrum.
 
@@ -78,7 +78,7 @@ MEASURED = SPECTRA_SCHEMA.names[SPECTRA_SCHEMA.get_field_index("evals") :]
 """Columns that a decomposition fills."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it takes five times as long to make
 class LayerRow:
     """Metrics of one decomposed matrix (its taps pooled). NULL where one could not be had; `reason` says why.
 

@@ -59,7 +59,7 @@ def erg_distance(
     n_tail = int(np.count_nonzero(evals >= lambda_min))
     if n_tail == 0:
         raise SetolError(f"need a tail with eigenvalues; got lambda_min {lambda_min} above the largest, {evals.max()}.")
-    descending = np.sort(evals)[::-1].astype(np.float64)
+    descending = np.sort(evals)[::-1].astype(np.float64, copy=False)
     edge = float(descending[found.n - 1])
     # The edge of the tail goes through the same rescaling as the eigenvalues, so that equal edges differ by 0.
     lowest = float(to_trace_scale(descending)[n_tail - 1]) * (lambda_min / float(descending[n_tail - 1]))

@@ -298,6 +298,7 @@ def test_marking_a_lone_score_as_not_primary_is_respected(tmp_path):
 BAD_FILES = {
     "no model column": ("name\na\n", r"mine.csv:1: missing required column 'model'"),
     "a score": ("model,score\npath:a,1\n", r"mine.csv:1: unknown column 'score'.*; a score is a number in value, and "),
+    "semicolons": ("model;value\na;91,2\n", r"mine.csv:1: columns are separated by semicolons, and need commas"),
     "unknown column": ("model,licens\npath:a,MIT\n", r"mine.csv:1: unknown column 'licens'; nearest: licence"),
     "column twice": ("model,name,name\npath:a,b,c\n", r"mine.csv:1: column 'name' appears 2 times"),
     "cells": ("model,name\npath:a\n", r"mine.csv:2: has 1 cells where the header has 2"),

@@ -158,7 +158,9 @@ def two_stage(
     estimate = float((shares * each.values).sum())
     others = np.maximum(1 - shares, np.finfo(np.float64).eps)
     error = float(np.sqrt((count - 1) / count * ((shares * (each.values - estimate) / others) ** 2).sum()))
-    if error <= 1e-12 * abs(estimate) or not each.values.any():
+    if not each.values.any():
+        return TwoStage(families=count, n=each.n, reason="zero in every family, as where all scores are the same")
+    if error <= 1e-12 * abs(estimate):
         return TwoStage(families=count, n=each.n, reason="the same number in every family: nothing tells its chance")
     freedom = max(1.0, 1 / float((shares**2).sum()) - 1)
     half = float(scipy.stats.t.ppf((1 + level) / 2, freedom)) * error

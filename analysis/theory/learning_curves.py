@@ -67,9 +67,7 @@ def curve_figure(curves: Mapping[str, LearningCurve], measured: MeasuredErrors |
             below = panels[1]
             below.errorbar(measured.n_examples, 0 * spread, spread / measured.error, **style)
             below.axhspan(-_BAND, _BAND, color="#e8ebef", zorder=0)
-            below.annotate(
-                "±3 %", (0.01, -_BAND), xycoords=("axes fraction", "data"), va="top", color=NOTE, fontsize=8.5
-            )
+            below.annotate("±3 %", (1.01, 0), xycoords=("axes fraction", "data"), va="center", color=NOTE, fontsize=8.5)
             below.set_ylabel("theory / measured - 1")
         top.set(xscale="log", yscale="log", ylabel="mean squared error")
         panels[-1].set_xlabel("training examples")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from setol_zoo.cli.common import json_option, next_command, reports_user_errors
-from setol_zoo.cli.completion import complete_catalog
+from setol_zoo.cli.completion import complete_catalog, complete_score_part
 
 if TYPE_CHECKING:
     from catalogs import Catalog, WeightFile
@@ -42,10 +42,18 @@ def list_catalogs(as_json: bool) -> None:
         next_command("catalog", "show", rows[0]["catalog"])
 
 
-@command.command("show")
+@command.command("show", short_help="What is in a catalog: its families, or its models with their scores.")
 @click.argument("name", shell_complete=complete_catalog)
-@click.option("--family", "families", multiple=True, help="Only the models of this family; may be given several times.")
-@click.option("--dataset", help="Scores on this data set, and only models that have one.")
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    shell_complete=complete_score_part,
+    help="Only the models of this family; may be given several times.",
+)
+@click.option(
+    "--dataset", shell_complete=complete_score_part, help="Scores on this data set, and only models that have one."
+)
 @click.option("--models", "every_model", is_flag=True, help="A row a model, however many there are.")
 @json_option
 @reports_user_errors
@@ -120,8 +128,8 @@ def _print_families(catalog: "Catalog", dataset: str | None) -> str:
     return str(rows[0]["family"])
 
 
-@command.command("check")
-@click.argument("path")
+@command.command("check", short_help="Say what is wrong with a catalog, row by row.")
+@click.argument("path", shell_complete=complete_catalog)
 @json_option
 @reports_user_errors
 def check(path: str, as_json: bool) -> None:

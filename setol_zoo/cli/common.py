@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
@@ -127,6 +128,20 @@ def config_words(opened: "Results") -> list[str]:
     from analysis.configurations import choose
 
     return [] if choose(opened.configs, None).name == opened.config else ["--config", opened.config]
+
+
+def refuse_results_beside_tables() -> None:
+    """Refuse a call that names results beside the tables or the catalog of `--scores`.
+
+    Raises:
+        WrongCall: `--results` was typed; the default and the environment do not count.
+    """
+    if click.get_current_context().get_parameter_source("results") is ParameterSource.COMMANDLINE:
+        raise WrongCall(
+            "--results and --scores are two sources, and a call takes one. Results have the scores of the catalog that "
+            "they were run with; for others, make a table of their metrics and give it as --metrics: setol sql "
+            '"SELECT name AS model, * EXCLUDE (model, name) FROM model_metrics" --format csv > metrics.csv'
+        )
 
 
 def typed_command(words: Iterable[Any]) -> str:

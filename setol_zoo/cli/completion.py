@@ -23,6 +23,33 @@ def complete_catalog(_: click.Context, __: click.Parameter, begun: str) -> list[
     return _names(catalog_names(), begun) or _files(begun)
 
 
+complete_scores = complete_catalog
+"""Where scores or sizes come from: a catalog, or a file."""
+
+
+def complete_unit(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Units of scores."""
+    from catalogs import UNITS
+
+    return _names(UNITS, begun)
+
+
+def complete_score_part(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Data sets or families (as the option is called) of the catalog that was named before; nothing without one."""
+    from catalogs import CatalogError, load_catalog
+
+    named = context.params.get("name") or context.params.get("scores")
+    if not named:
+        return []
+    try:
+        catalog = load_catalog(named)
+    except CatalogError:
+        return []
+    if "--dataset" in parameter.opts:
+        return _names((score.dataset for score in catalog.scores), begun)
+    return _names((file.family for file in catalog.files if file.family is not None), begun)
+
+
 def complete_model(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Models of the catalog that was named, else of those that come along, then files.
 
@@ -71,7 +98,7 @@ def complete_view(_: click.Context, __: click.Parameter, begun: str) -> list[Com
 def command(shell: str, as_json: bool) -> None:
     """Print the completion script of a shell; its first line says how to install it.
 
-    Completes commands, options, catalogs, models, presets and views.
+    Completes commands, options, catalogs, their models, families and data sets, presets, units and views.
     """
     from setol_zoo.cli.completion_scripts import SCRIPTS
     from setol_zoo.cli.tables import print_json

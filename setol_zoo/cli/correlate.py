@@ -13,9 +13,11 @@ from setol_zoo.cli.common import (
     config_words,
     json_option,
     next_command,
+    refuse_results_beside_tables,
     reports_user_errors,
     results_option,
 )
+from setol_zoo.cli.completion import complete_score_part, complete_scores, complete_unit
 
 if TYPE_CHECKING:
     from analysis.claim import Claim
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from analysis.sample import Sample
     from analysis.size import SizeStudy
     from catalogs.places import Where
+
+LEGEND = (
+    "tau: 1 where scores order the models as the metric does, -1 the other way round; at 0.5, of 100 pairs 75 agree. "
+    "p: how often chance alone looks as strong. Other columns: setol correlate --help"
+)
 
 SHOWN = 3
 """Scores that are shown without being asked for, those of most models."""
@@ -37,18 +44,30 @@ SHOWN = 3
     type=click.Path(path_type=Path, dir_okay=False),
     help="CSV or Parquet with a row a model, instead of results.",
 )
-@click.option("--scores", help="CSV, Parquet or catalog with the scores; may be the file of --metrics.")
+@click.option(
+    "--scores",
+    shell_complete=complete_scores,
+    help="CSV, Parquet or catalog with the scores; may be the file of --metrics.",
+)
 @click.option("--by", help="Columns whose values make the families, separated by commas; by default `family`.")
 @click.option("--score", help="Column of the scores, where a row of --scores is a model.")
-@click.option("--unit", help="Unit of the scores, where neither a column nor the end of its name tells it.")
+@click.option(
+    "--unit",
+    shell_complete=complete_unit,
+    help="Unit of the scores, where neither a column nor the end of its name tells it.",
+)
 @click.option(
     "--higher-is-better/--lower-is-better", default=None, help="Which way scores go, where their name misleads."
 )
-@click.option("--params", help="Table or catalog that has the models' number of parameters in `params`.")
+@click.option(
+    "--params",
+    shell_complete=complete_scores,
+    help="Table or catalog that has the models' number of parameters in `params`.",
+)
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--against", help="A metric that the others are set against, family by family.")
-@click.option("--dataset", help="Only scores on this data set.")
-@click.option("--family", help="Only this family.")
+@click.option("--dataset", shell_complete=complete_score_part, help="Only scores on this data set.")
+@click.option("--family", shell_complete=complete_score_part, help="Only this family.")
 @click.option("--all", "everything", is_flag=True, help="All scores, families and metrics, not a screenful.")
 @json_option
 @reports_user_errors
@@ -74,6 +93,13 @@ def command(
     Without --scores, of a results folder; with it, of two tables, joined on the column `model`; with a catalog and no
     --metrics, of the catalog's number of parameters alone, which is the baseline. Families are compared within
     themselves and never pooled into one line. 4 models are described, 5 are tested, 8 have intervals.
+
+    Columns: `tau`, 1 where scores order the models as the metric does, -1 the other way round; `given_size`, what is
+    left of it among models of one size; `interval`, of 95 %; `p`, how often chance alone looks as strong, and
+    `adjusted_p` as the best of all metrics; `error_removed`, the share of the squared error of differences
+    within unseen families that the metric takes away; `smallest_tau`, the least that so many models can tell from
+    chance; `ceiling_tau`, what a perfect metric could reach; `size_tau`, that of the number of parameters;
+    `stronger_by`, beside --against.
     """
     from analysis.claim import claim
     from analysis.correlate import METRICS
@@ -97,6 +123,8 @@ def command(
         next_words = ["report", "--results", results, *config_words(opened)]
     else:
         _refuse({"--config": config}, "is for results, and --scores asks of tables")
+        refuse_results_beside_tables()
+        _refuse_metrics_of_no_table(metrics_file, scores, metrics, against)
         columns = tuple(filter(None, (name.strip() for name in (by or "").split(","))))
         question = Question(
             by=columns,
@@ -132,8 +160,9 @@ def command(
         if place:
             click.echo()
         _print_sample(found, study, everything=everything, limit=SCREENFUL // len(pairs))
-    _print_rest(large[len(shown) :], small, notes)
+    _print_rest(large[len(shown) :], small, notes, below=bool(pairs))
     if pairs:
+        click.secho(LEGEND, dim=True)
         click.secho(plain_text(behind.told), dim=True)
     if not next_words:
         given: dict[str, object] = {
@@ -146,7 +175,9 @@ def command(
         given |= {"--params": params, "--dataset": dataset}
         own = {"--against": against, "--family": family}
         sized = any(study.models for _, study in pairs)
-        if everything and sized and metrics_file is not None and higher_is_better is None and family is None:
+        if not pairs:
+            next_words = ["correlate", "--help"]
+        elif everything and sized and metrics_file is not None and higher_is_better is None and family is None:
             next_words = _again("regress", given, metrics, None)
         else:
             more = "--json" if everything else "--all"
@@ -158,6 +189,14 @@ def _refuse(given: Mapping[str, object], why: str) -> None:
     for name, value in given.items():
         if value is not None:
             raise WrongCall(f"{name} {why}.")
+
+
+def _refuse_metrics_of_no_table(
+    metrics_file: Path | None, scores: str, metrics: tuple[str, ...], against: str | None
+) -> None:
+    if metrics_file is None:
+        asked = {"--metric": ", ".join(metrics) or None, "--against": against}
+        _refuse(asked, f"needs --metrics: a table with a row a model and that column. {scores} has scores alone")
 
 
 def _with(metrics: tuple[str, ...], against: str | None) -> tuple[str, ...]:
@@ -192,12 +231,13 @@ def _chosen(
     return large, large if everything else large[:SHOWN], small
 
 
-def _print_rest(more: list["Sample"], small: list["Sample"], notes: tuple[str, ...]) -> None:
-    """What was not shown, and why."""
+def _print_rest(more: list["Sample"], small: list["Sample"], notes: tuple[str, ...], *, below: bool) -> None:
+    """What was not shown, and why; below something, or on top."""
+    from analysis.statistics.described import FEWEST_DESCRIBED
     from catalogs import counted
     from catalogs.plain import plain_text
 
-    if more or small or notes:
+    if below and (more or small or notes):
         click.echo()
     if more:
         names = ", ".join(f"{each.target.dataset} ({each.n})" for each in more[:8]) + (", ..." if len(more) > 8 else "")
@@ -206,7 +246,9 @@ def _print_rest(more: list["Sample"], small: list["Sample"], notes: tuple[str, .
         sizes = sorted({_largest(each) for each in small})
         told = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
         models = "model" if sizes[-1] == 1 else "models"
-        click.echo(f"too few to judge: {counted(len(small), 'score')} with {told} {models} in the largest family")
+        scores = counted(len(small), "score")
+        fewest = f"a family takes {FEWEST_DESCRIBED}"
+        click.echo(f"too few to judge: {scores} with {told} {models} in the largest family; {fewest}")
     for note in notes:
         click.echo(plain_text(note))
 
@@ -242,7 +284,7 @@ def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool
         )
     )
     asked = "Does it add anything to size?" if study.rows or not study.models else "What there is to add to:"
-    click.echo(plain_text(f"{asked} {_size_sentence(study)}"))
+    click.echo(plain_text(f"{asked} {_size_sentence(found, study)}"))
     if families_tested(study) >= FEWEST_FAMILIES:
         print_size(study)
     if several:
@@ -260,12 +302,14 @@ def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool
         click.echo(f"left out: {counted(found.n_without_family, 'model')} of no family")
 
 
-def _size_sentence(study: "SizeStudy") -> str:
+def _size_sentence(found: "Correlations", study: "SizeStudy") -> str:
     """What the study says, and where size may come from if it is not known."""
     from analysis.size_words import brief
 
-    known = "" if study.models else " A column params says it, or --params with a table or catalog that has one."
-    return f"{brief(study)}{known}"
+    known = any(row.metric in study.controls for group in found.groups for row in group.correlations)
+    if study.models or known:
+        return brief(study)
+    return f"{brief(study)} A column params says it, or --params with a table or catalog that has one."
 
 
 def _print_json(pairs: list[tuple["Correlations", "SizeStudy"]], notes: tuple[str, ...], behind: "Claim") -> None:

@@ -39,6 +39,8 @@ def print_together(found: "Correlations", *, everything: bool) -> None:
     """Each metric over all families."""
     rows = []
     for each in found.together:
+        if not each.tau.families and not everything:
+            continue
         row = {
             "metric": each.metric,
             "families": each.tau.families,

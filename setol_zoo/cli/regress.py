@@ -13,9 +13,12 @@ from setol_zoo.cli.common import (
     config_words,
     json_option,
     next_command,
+    refuse_results_beside_tables,
     reports_user_errors,
     results_option,
+    typed_command,
 )
+from setol_zoo.cli.completion import complete_score_part, complete_scores, complete_unit
 
 if TYPE_CHECKING:
     from analysis.regression_records import Regressed
@@ -38,13 +41,25 @@ NO_CONTROL = "none"
     type=click.Path(path_type=Path, dir_okay=False),
     help="CSV or Parquet with a row a model, instead of results.",
 )
-@click.option("--scores", help="CSV, Parquet or catalog with the scores; may be the file of --metrics.")
+@click.option(
+    "--scores",
+    shell_complete=complete_scores,
+    help="CSV, Parquet or catalog with the scores; may be the file of --metrics.",
+)
 @click.option("--by", help="Columns whose values make the families, separated by commas; by default `family`.")
 @click.option("--score", help="Column of the scores, where a row of --scores is a model.")
-@click.option("--unit", help="Unit of the scores, where neither a column nor the end of its name tells it.")
-@click.option("--params", help="Table or catalog that has the models' number of parameters in `params`.")
+@click.option(
+    "--unit",
+    shell_complete=complete_unit,
+    help="Unit of the scores, where neither a column nor the end of its name tells it.",
+)
+@click.option(
+    "--params",
+    shell_complete=complete_scores,
+    help="Table or catalog that has the models' number of parameters in `params`.",
+)
 @click.option("--metric", "metrics", multiple=True, help="Only this metric, by all methods; may be repeated.")
-@click.option("--dataset", help="Only scores on this data set.")
+@click.option("--dataset", shell_complete=complete_score_part, help="Only scores on this data set.")
 @click.option(
     "--control",
     "controls",
@@ -164,6 +179,13 @@ def _of_tables(
 
     if config is not None:
         raise WrongCall("--config is for results, and --scores asks of tables.")
+    refuse_results_beside_tables()
+    if tables["--metrics"] is None:
+        scores = tables["--scores"]
+        raise WrongCall(
+            f"--scores needs --metrics: a table with a row a model. What size alone says of the scores: "
+            f"{typed_command(['correlate', '--scores', scores])}"
+        )
     columns = tuple(filter(None, (name.strip() for name in (tables["--by"] or "").split(","))))
     others = [name for name in held if name not in ("log10_params", "depth")]
     named = tuple(dict.fromkeys([*metrics, *others])) if metrics else ()

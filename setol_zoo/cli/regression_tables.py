@@ -25,7 +25,7 @@ def print_regressed(found: "Regressed", *, every_method: bool) -> None:
     split = f" ({target.split})" if target.split else ""
     way = "higher" if target.higher_is_better else "lower"
     scale = target.unit if found.scale == target.unit else f"{target.unit}, as {found.scale}"
-    head = f"{target.score_metric} in {scale} on {target.dataset}{split}: {counted(found.models, 'model')} in families"
+    head = f"{target.score_metric} in {scale} on {target.dataset}{split}: {counted(found.models, 'model')}"
     click.secho(plain_text(f"{head}, {way} is better"), bold=True)
     judged = [each for each in found.metrics if each.rows[0].p is not None]
     first = sorted(judged, key=lambda each: each.rows[0].p_adjusted or 0.0)
@@ -34,6 +34,8 @@ def print_regressed(found: "Regressed", *, every_method: bool) -> None:
         click.echo(plain_text(each.sentence))
     if every_method:
         for each in found.metrics:
+            if all(row.estimate is None for row in each.rows):  # its sentence says why
+                continue
             print_narrowed(
                 _methods(each), ("positive", "spread", "standard_error", "models"), title=each.metric, limit=20
             )
@@ -50,20 +52,23 @@ def print_regressed(found: "Regressed", *, every_method: bool) -> None:
             by_reason.setdefault(str(each.rows[0].reason), []).append(each.metric)
         for reason, names in by_reason.items():
             whom = f"all {len(names)} metrics" if len(names) == len(found.metrics) > 3 else ", ".join(names)
-            click.echo(plain_text(f"cannot be judged: {whom}: {reason}"))
+            few = "only " if reason[:1].isdigit() else ""
+            click.echo(plain_text(f"cannot be judged: {whom}: {few}{reason}"))
     if found.without_family:
         click.echo(f"left out: {counted(found.without_family, 'model')} of no family")
     _print_left_out(found)
 
 
 def _print_legend(found: "Regressed") -> None:
+    from catalogs import counted
     from catalogs.plain import plain_text
 
     given = f"; held fixed: {', '.join(found.controls)}" if found.controls else ""
     click.echo(
         plain_text(
-            f"slopes in {found.scale} per standard deviation of the metric within families{given}; p_adjusted is for "
-            f"the {len(found.metrics)} metrics; --metric shows one by all methods"
+            f"slopes in {found.scale} per standard deviation of the metric within families{given}; p: how often "
+            f"chance alone looks as strong, p_adjusted for {counted(len(found.metrics), 'metric')}; --metric shows one "
+            f"by all methods"
         )
     )
 

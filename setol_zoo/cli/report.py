@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @json_option
 @reports_user_errors
 def command(results: "Where", config: str | None, output: Path | None, as_json: bool) -> None:
-    """Write a report: the run, coverage, models, metrics against scores, what failed and was skipped."""
+    """Write a report: what metrics add to size, scores, models, layers, what failed, the run. It is noted as a look."""
     from analysis.report import write_report
     from analysis.results import open_results
     from setol_zoo.cli.tables import print_json

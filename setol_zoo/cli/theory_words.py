@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-import numpy as np
 
 MOST = 1000
 """Values that an option may name: more were a slip of the hand."""
@@ -41,6 +40,8 @@ class CountsRange(click.ParamType):
         """The counts, each once, from what was typed."""
         if isinstance(value, tuple):
             return value
+        import numpy as np
+
         try:
             if ":" in value:
                 low, high, count = value.split(":")

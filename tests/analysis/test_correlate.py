@@ -310,6 +310,7 @@ def test_errors_of_scores_are_given_or_binomial(tmp_path: Path) -> None:
     [
         ({"metrics": ["alpha_meen"]}, "unknown metric 'alpha_meen'; nearest: .*alpha_mean"),
         ({"metrics": ["name"]}, "unknown metric 'name'"),
+        ({"metrics": ["alpha_hat"]}, "it is one of layers, and its mean over them is alpha_hat_mean"),
         ({"dataset": "dd"}, "unknown dataset 'dd'"),
         ({"family": "ff"}, "unknown family 'ff'"),
     ],

@@ -68,6 +68,18 @@ def test_what_cannot_be_noted_is_counted_alone(tmp_path):
     assert selections([tmp_path]) == Selections(0, 0, noted=True)
 
 
+def test_earlier_looks_of_a_folder_that_can_no_longer_be_written_to_are_not_this_look(tmp_path, monkeypatch):
+    note([tmp_path], replace(LOOK, dataset="a"))
+
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(looks.os, "replace", read_only)
+    counts = note([tmp_path], LOOK)
+    assert counts == Selections(2, 60, noted=False)
+    assert str(counts).startswith("60 tests in the 2 looks that are known of; other")
+
+
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -103,5 +115,5 @@ def test_sentences():
         "140 tests in 2 looks at these results; some 7 would have p below .05 by chance alone."
     )
     assert str(Selections(1, 1, noted=False)) == (
-        "1 test in this look; others cannot be counted, as they are noted only in a folder that can be written to."
+        "1 test in this look; other looks are not counted, as only those at results that can be written to are noted."
     )

@@ -25,6 +25,11 @@ def test_the_packages_claim_can_be_put_to_its_catalog():
     assert (fixed.dataset, fixed.split, fixed.score_metric) in scores
 
 
+def test_the_protocol_that_was_fixed_is_the_one_that_is_used():
+    """Another hash is another claim: a change has to be meant, and stands in the history of this line."""
+    assert protocol().sha256 == "542bbe41fc3f"
+
+
 def test_the_hash_is_of_the_values():
     fixed = protocol()
     assert len(fixed.sha256) == 12 and int(fixed.sha256, 16) >= 0

@@ -56,6 +56,15 @@ def test_a_metric_that_only_follows_size_is_told_from_one_that_adds():
     assert held.sentence.endswith("which may be chance.")
 
 
+@pytest.mark.parametrize(("seed", "families"), [(57, 6), (49, 7)])
+def test_nothing_is_called_beyond_chance_where_p_and_interval_differ(seed, families):
+    (alpha,) = regress(sample_of(zoo(seed, families, effect=0.3)), ["alpha"]).metrics
+    row = alpha.row(Method.TWO_STAGE)
+    assert row.p <= 0.05
+    assert row.interval.low <= 0 <= row.interval.high
+    assert alpha.sentence.endswith("which may be chance.")
+
+
 def test_a_reversal_is_named():
     sample = sample_of(zoo(3, 15, effect=-1.5, between=3.0))
     found = regress(sample, ["alpha"], controls=["log10_params"]).metrics[0]
@@ -89,7 +98,7 @@ def test_models_and_families_that_are_left_out_are_counted():
     assert found.metrics[0].missing == int(np.isnan(half[1:]).sum())
     assert found.metrics[1].flat == ("series 3",)
     nothing = regress(replace(sample, columns={**sample.columns, "half": half * np.nan}), ["half"]).metrics[0]
-    assert nothing.sentence == "half: cannot be judged: 0 of at least 5 families."
+    assert nothing.sentence == "half: cannot be judged: only 0 of at least 5 families."
 
 
 def test_one_family_and_families_of_one_are_refused_with_a_reason():
@@ -155,6 +164,9 @@ def test_the_command_prints_json_and_refuses_what_does_not_fit(tables):
     missing = CliRunner().invoke(main, ["regress", *tables, "--control", "dpeth"])
     assert missing.exit_code == 2
     assert "dpeth" in missing.output
+    scores = CliRunner().invoke(main, ["regress", "--scores", "demo"])
+    assert scores.exit_code == 2
+    assert "--scores needs --metrics" in scores.output and "setol correlate --scores demo" in scores.output
     alone = CliRunner().invoke(main, ["regress", *tables[:2]])
     assert alone.exit_code == 2
     assert "--metrics needs --scores" in alone.output

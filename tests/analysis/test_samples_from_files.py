@@ -178,7 +178,12 @@ def test_small_errors_in_percent_have_to_be_meant(write: Write) -> None:
         (SCORES, {"dataset": "imagenet"}, "unknown dataset 'imagenet'"),
         (SCORES, {"family": "f"}, "unknown family 'f'"),
         ("model,err_percent\na,1,2\n", {}, "line 2 has 3 cells where the header has 2"),
-        ("model;err_percent\na;1\n", {}, "separated by semicolons, and need commas"),
+        ("model;err_percent\na;1\n", {}, "separated by semicolons, and need commas; in a spreadsheet, save it as CSV"),
+        ('model,err_percent\na,"1,5"\nb,"-2,25"\n', {}, "line 2: '1,5', line 3: '-2,25'.; write decimal points, 1.5"),
+        ("model,acc\na,91.5%\n", {"unit": "percent"}, "'91.5%'.; leave out the %, 91.5, and say --unit percent"),
+        ("model,x,acc\na,1,91.5%\n", {}, "which column is the score. Need --score COLUMN .columns of numbers: acc, x"),
+        ("model,acc\na,0.5\n", {}, "what is 'acc' measured in.*perhaps --unit fraction.*such as acc_fraction"),
+        ("model,acc\na,50\n", {}, "what is 'acc' measured in.*perhaps --unit percent.*such as acc_percent"),
         ("model,a,a\na,1,2\n", {}, "column 'a' appears 2 times"),
         ("model,err_percent\n", {}, "has no rows below its header"),
         ("", {}, "is no table"),
@@ -203,6 +208,27 @@ def test_what_does_not_fit_is_said(write: Write, scores: str, options: dict[str,
 def test_metrics_that_do_not_fit_are_said(write: Write, metrics: str, message: str) -> None:
     with pytest.raises(AnalysisError, match=message):
         joined(write, metrics, SCORES)
+
+
+def test_the_only_column_of_numbers_is_the_score(write: Write) -> None:
+    (sample,) = joined(write, METRICS, "model,series,acc,params\na,x,0.5,10\nb,x,0.6,20\n", unit="fraction").samples
+    assert (sample.target.score_metric, sample.target.unit) == ("acc", "fraction")
+    np.testing.assert_array_equal(sample.score, [0.5, 0.6])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("model,err_percent\ncaf\xe9,1\n".encode("latin-1"), "byte 0xe9 in it is no UTF-8. In a spreadsheet, save it"),
+        ("model,err_percent\na,1\n".encode("utf-16"), "is in UTF-16, and need UTF-8: save it as CSV"),
+        (b"PK\3\4\x14\0\6\0", "is a workbook or an archive and no table: save it as CSV"),
+    ],
+)
+def test_files_of_spreadsheets_are_told_what_to_do(write: Write, tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_bytes(content)
+    with pytest.raises(AnalysisError, match=message):
+        samples_from_files(None, path, Question())
 
 
 def test_a_column_with_some_text_is_named(write: Write) -> None:

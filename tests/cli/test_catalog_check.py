@@ -75,3 +75,16 @@ def test_one_sha256_for_several_shards(folder):
 
 def test_nothing_is_downloaded(folder):
     assert check(folder, f"url:http://127.0.0.1:9/m.pt,,{SHA256}", "hub:org/name,,").exit_code == 0
+
+
+def test_accuracies_in_percent_that_look_like_fractions_are_remarked(folder):
+    scores = ["model,dataset,split,metric,value,unit"]
+    scores += [f"path:{name},d,val,acc@1,{value},percent" for name, value in (("a", 0.77), ("b", 77.0), ("c", 0.5))]
+    scores += ["path:a,other,val,err@1,0.23,percent"]
+    (folder / "scores.csv").write_text("\n".join(scores) + "\n")
+    rows = ["model,file", *(f"path:{name},runs/a.pt" for name in "abc")]
+    (folder / "catalog.csv").write_text("\n".join(rows) + "\n")
+    run = CliRunner().invoke(main, ["catalog", "check", str(folder), "--json"])
+    assert run.exit_code == 0, run.stderr
+    low = [told for told in json.loads(run.stdout)["remarks"] if "fractions" in told]
+    assert low == ["2 scores acc@1 on d of at most 1 percent: are these fractions?"]

@@ -1,6 +1,7 @@
 """`setol correlate` as it is typed: on results, on tables, on a catalog alone, and on what does not fit."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -158,7 +159,9 @@ def test_unknown_size_is_said_with_what_to_do(tmp_path: Path) -> None:
         (("--scores", "demo", "--config", "x"), "--config is for results"),
         (("--scores", "dmo"), "unknown catalog 'dmo'; nearest: demo"),
         (("--scores", "demo", "--dataset", "cifar"), "unknown dataset 'cifar'; nearest: cifar-10"),
-        (("--scores", "demo", "--against", "depht"), "unknown metric 'depht'"),
+        (("--scores", "demo", "--against", "alpha"), "--against needs --metrics: a table with a row a model"),
+        (("--scores", "demo", "--metric", "alpha"), "and that column. demo has scores alone"),
+        (("--scores", "demo", "--results", "r"), "are two sources, and a call takes one"),
     ],
 )
 def test_wrong_calls(options: tuple[str, ...], message: str) -> None:
@@ -166,6 +169,34 @@ def test_wrong_calls(options: tuple[str, ...], message: str) -> None:
     assert run.exit_code == 2, run.output
     assert message in run.stderr
     assert "Traceback" not in run.output
+
+
+def test_size_that_orders_nothing_is_said_so() -> None:
+    lines = setol("--scores", "pythia", "--dataset", "piqa").stdout.splitlines()
+    assert lines[1] == "What there is to add to: Size alone orders nothing: it is the same for all models of a family."
+
+
+def test_one_model_is_too_few_and_said_on_top(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("model,family,params,alpha,err_percent\na,f,10,2,3\n")
+    lines = setol("--metrics", path, "--scores", path).stdout.splitlines()
+    assert lines == [
+        "too few to judge: 1 score with 1 model in the largest family; a family takes 4",
+        "next: setol correlate --help",
+    ]
+
+
+def test_metrics_of_results_go_with_other_scores_as_the_refusal_says(zoo: Path, tmp_path: Path) -> None:
+    refused = setol("--scores", "demo", "--results", zoo).stderr
+    words = shlex.split(refused[refused.index("setol sql") :].strip())
+    assert words[-2:] == [">", "metrics.csv"]
+    table = CliRunner().invoke(main, [*words[1:-2], "--results", str(zoo)])
+    metrics = tmp_path / "metrics.csv"
+    metrics.write_text(table.stdout)
+    scores = tmp_path / "scores.csv"
+    scores.write_text("model,acc_fraction\n" + "".join(f"m{index},0.{50 + index}\n" for index in range(5)))
+    run = setol("--metrics", metrics, "--scores", scores, "--metric", "alpha_mean")
+    assert "acc in fraction on scores.csv: 5 models in 1 family" in run.stdout, run.output
 
 
 def test_the_real_command_on_odd_names(tmp_path: Path) -> None:
@@ -192,3 +223,65 @@ def test_lines_fit_a_terminal(tmp_path: Path, columns: int = 80) -> None:
     assert len(tables) > 10
     assert max(map(len, tables)) <= columns
     assert sum(len(line) // columns + 1 for line in lines) < 60
+
+
+def write_table(path: Path, change: str) -> Path:
+    """Eight families of six models, with one thing wrong."""
+    rng = np.random.default_rng(4)
+    lines = ["model,family,params,alpha,acc_percent"]
+    for place in range(48):
+        accuracy = 60 + place % 6 + rng.normal()
+        cells = {"model": f"m{place}", "family": f"f{place // 6}", "params": 10 ** (6 + place % 6 / 4)}
+        cells |= {"alpha": rng.normal(), "acc": accuracy}
+        if change == "equal scores":
+            cells["acc"] = 70
+        elif change == "equal metric":
+            cells["alpha"] = 3
+        elif change == "half" and place % 2:
+            cells["alpha"] = ""
+        elif change == "no family":
+            cells["family"] = ""
+        elif change == "fractions" and place % 5 == 0:
+            cells["acc"] = accuracy / 100
+        elif change == "no size" and place < 2:
+            cells["params"] = -place
+        lines.append(",".join(map(str, cells.values())))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("equal scores", "0 families have them here (not in 8: the score does not vary beyond the controls)."),
+        ("equal metric", "0 families have them here (not in 8: the metric does not vary beyond the controls)."),
+        ("half", "0 families have them here (not in 8: too few models)."),
+        ("no family", "cannot be said: no model has a family.\n"),
+        ("fractions", "10 scores acc on t.csv of at most 1 percent: are these fractions? (m0 0."),
+        ("no size", "2 models have no number of parameters above 0 in t.csv: m0, m1"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, change: str, said: str) -> None:
+    path = write_table(tmp_path / "t.csv", change)
+    run = setol("--metrics", path, "--scores", path, "--score", "acc_percent")
+    assert run.exit_code == 0, run.stderr
+    assert said in run.stdout
+
+
+def test_a_unit_that_contradicts_the_name_of_the_column(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", "nothing")
+    run = setol("--metrics", path, "--scores", path, "--score", "acc_percent", "--unit", "perplexity")
+    assert run.exit_code == 2
+    assert "--unit perplexity is not what the name of column 'acc_percent' says: percent" in run.stderr
+
+
+def test_every_p_counts_once_as_a_test(tmp_path: Path) -> None:
+    path = write_families(tmp_path / "t.csv", 8)
+    found = json.loads(setol("--metrics", path, "--scores", path, "--against", "noise", "--json").stdout)
+    ps = [row["kendall_p"] for row in found["correlations"]]
+    ps += [row["tau"]["p"] for row in found["together"]]
+    ps += [row["difference"]["p"] for row in found["together"] if row["difference"]]
+    ps += [row[name]["p"] for row in found["size"][0]["rows"] for name in ("partial", "bent", "over_size", "matched")]
+    tests = len([p for p in ps if p is not None])
+    assert tests > 24 + 3
+    assert f" {tests} tests in this look" in found["claim"]["told"]

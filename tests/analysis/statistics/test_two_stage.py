@@ -97,7 +97,8 @@ def test_the_same_slope_everywhere_has_no_test():
     found = two_stage(values([2.0] * 7), generator=generator())
     assert found.t_p is None
     assert found.reason == "the same number in every family: nothing tells its chance"
-    assert two_stage(values([0.0] * 7), generator=generator()).reason is not None
+    nothing = two_stage(values([0.0] * 7), generator=generator())
+    assert nothing.reason == "zero in every family, as where all scores are the same"
     assert two_stage(values([]), generator=generator()).reason == "0 of at least 5 families"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from setol import SetolError
-from setol.field_theory import LearningCurve, Spectrum, learning_curve, sphere_spectrum
+from setol.field_theory import Architecture, LearningCurve, Spectrum, learning_curve, sphere_spectrum
 from setol.field_theory.one_example import error_after_one_example
 from setol.field_theory.renormalization import trim_taylor
 from tests.setol.field_theory.networks import DEEP, ERF, PAPER
@@ -43,6 +43,25 @@ def test_limits_of_few_examples_and_of_much_ridge():
     few = learning_curve(whole, [0, 1], [1e-6], ridge=0.5)
     assert few.kappa[0] * 1e-6 == pytest.approx(whole.total + 0.5, rel=1e-5)
     assert learning_curve(whole, [0, 0.4, 0.6], [100], ridge=1e12).error[0] == pytest.approx(1, rel=1e-7)
+
+
+def test_noise_peaks_where_the_examples_determine_degrees_zero_and_one():
+    shallow = Architecture(
+        hidden_layers=1, activation="erf", weight_variance=1, bias_variance=0.1, kernel="nngp", input_scale=0.2
+    )
+    counts = np.arange(4, 60)
+    noisy, clean = (
+        learning_curve(sphere_spectrum(shallow, 15), [0, 1], counts, ridge=1e-10, label_noise=noise).error
+        for noise in (0.5, 0.0)
+    )
+    assert 14 <= counts[noisy.argmax()] <= 18
+    assert (np.diff(clean) < 0).all()
+
+
+def test_without_ridge_a_high_degree_is_worse_than_nothing_at_first():
+    errors = learning_curve(SPECTRA[0], [0, 0, 1], [10, 30, 100]).error
+    assert errors[0] == pytest.approx(1.22, abs=0.03)
+    assert errors[2] < 1
 
 
 def test_theories_meet_where_examples_are_many():

@@ -50,7 +50,8 @@ def test_the_prediction_is_what_subsets_err_by(tmp_path, architecture):
     curve = learning_curve(modes.spectrum, modes.target_power, counts, ridge=ridge, power_beyond=modes.power_beyond)
     found = measure_subsets(kernel, pool, counts, ridge=ridge, subsets=30, seed=0)
     assert error_on_the_rest(modes, curve) == pytest.approx(found.error, rel=0.1)
-    assert curve.error[2] < 0.85 * found.error[2]  # the mean over the pool has the training set in it
+    if architecture:  # enough modes to remember the training set, which the mean over the pool has in it
+        assert curve.error[2] < 0.85 * found.error[2]
     assert found.misclassified[1] < found.misclassified[0] < 0.5
 
 
