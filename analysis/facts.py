@@ -63,18 +63,37 @@ def model_rows(results: Results) -> list[Row]:
     )
 
 
+MOST_DRAWN = 50_000
+"""Layers that figures show, about: more would not be seen, and take gigabytes as rows."""
+
+
 def fitted_layers(results: Results) -> list[Row]:
-    """Layers with a fitted tail, each with its place in its model: 0 for the first, 1 for the last."""
+    """Layers with a fitted tail, each with its place in its model: 0 for the first, 1 for the last.
+
+    All layers of all models, or, where they are more than `MOST_DRAWN`, those of some models, chosen by a hash of their
+    keys.
+    """
     return results.rows(
-        """SELECT layers.model, layers.name, layers.family, layers.file, tensor, layer, part, kind, n_evals,
+        f"""WITH counted AS (SELECT model, count(*) AS n FROM layers WHERE status = 'ok' GROUP BY model),
+        summed AS (SELECT model, n, sum(n) OVER (ORDER BY md5(model), model) AS up_to FROM counted),
+        chosen AS (SELECT model FROM summed WHERE up_to - n < {MOST_DRAWN})
+        SELECT layers.model, layers.name, layers.family, layers.file, tensor, layer, part, kind, n_evals,
             n_rows, n_cols, n_tail, alpha, lambda_min, erg_lambda_min, erg_delta, tap, evals_factor,
             mp_lambda_plus, phase, phase_decided_by,
             (row_number() OVER file_order - 1) / greatest(count(*) OVER whole - 1, 1) AS position
-        FROM layers JOIN models USING (model)
+        FROM layers JOIN models USING (model) SEMI JOIN chosen USING (model)
         WHERE layers.status = 'ok'
         WINDOW file_order AS (PARTITION BY model ORDER BY layers.file, layers."row"), whole AS (PARTITION BY model)
         ORDER BY layers.family IS NULL, layers.family, models.params, layers.name, model, layers.file, layers."row\""""
     )
+
+
+def share_below_two(results: Results) -> float | None:
+    """The share of all fitted layers with an alpha below 2; None where there is none."""
+    found: float | None = results.rows("SELECT avg((alpha < 2)::INT) AS share FROM layers WHERE status = 'ok'")[0][
+        "share"
+    ]
+    return found
 
 
 def not_fitted(results: Results) -> list[Row]:

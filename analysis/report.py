@@ -176,7 +176,9 @@ def _layer_figures(results: Results, layers: Sequence[Row]) -> Mapping[str, Any]
         "spectrum": Markup(spectrum_figure(stored.evals, example, "spectrum", stored.noise)),
         "example": example,
         "noise": stored.noise is not None,
-        "below_two": np.mean([row["alpha"] < 2 for row in layers]),
+        "below_two": facts.share_below_two(results),
+        "n_drawn": len(layers),
+        "n_models_drawn": len({row["model"] for row in layers}),
         "families": len({row["family"] for row in layers}),
         "order": _order(layers),
     }

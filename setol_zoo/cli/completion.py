@@ -38,11 +38,12 @@ def complete_score_part(context: click.Context, parameter: click.Parameter, begu
     """Data sets or families (as the option is called) of the catalog that was named before; nothing without one."""
     from catalogs import CatalogError, load_catalog
 
-    named = context.params.get("name") or context.params.get("scores")
+    given = [context.params.get("name"), context.params.get("scores"), *context.args]  # args: before an option's value
+    named = [name for name in given if name]
     if not named:
         return []
     try:
-        catalog = load_catalog(named)
+        catalog = load_catalog(named[0])
     except CatalogError:
         return []
     if "--dataset" in parameter.opts:

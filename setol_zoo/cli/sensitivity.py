@@ -40,6 +40,7 @@ def command(results: "Where", config: str | None, metrics: tuple[str, ...], data
     """
     import numpy as np
 
+    from analysis.looks import Look, note
     from analysis.missingness import missing_headline, missingness
     from analysis.results import open_results
     from analysis.sensitivity import METRICS, headlines, sensitivity
@@ -50,6 +51,12 @@ def command(results: "Where", config: str | None, metrics: tuple[str, ...], data
     chosen = metrics or METRICS
     found = sensitivity(opened, metrics=chosen, dataset=dataset)
     missing = missingness(opened, metrics=chosen, dataset=dataset, generator=np.random.default_rng(0))
+    tests = sum(each.p is not None for each in missing.metrics)
+    options = {"config": opened.config}
+    looks = note(
+        opened.folders,
+        Look(command="sensitivity", metrics=tuple(chosen), dataset=dataset, options=options, tests=tests),
+    )
     if as_json:
         print_json(asdict(found) | {"missing": asdict(missing)})
         return
@@ -61,6 +68,9 @@ def command(results: "Where", config: str | None, metrics: tuple[str, ...], data
     elif found.target is None:
         click.echo("no scored models in these results: give the catalog a scores.csv")
     _print_tables(found, missing, every_choice=bool(metrics))
+    if missing.metrics:
+        told = f"exploratory (a choice that was made because its tau is larger is a selection). {looks}"
+        click.secho(plain_text(told), dim=True)
     _print_notes(found, results)
     if metrics or not found.effects:
         next_command("report", "--results", shown_path(results), *config_words(opened))

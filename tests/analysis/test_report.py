@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import AnalysisError, formats, open_results
+from analysis import AnalysisError, facts, formats, open_results
 from analysis.correlate import METRICS
 from analysis.facts import fitted_layers
 from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
@@ -374,3 +374,14 @@ def test_spectrum_figure_tells_the_fit_and_what_it_leaves_out() -> None:
 )
 def test_numbers_as_a_reader_likes_them(told: str, expected: str) -> None:
     assert told == expected
+
+
+def test_of_very_many_layers_those_of_some_models_are_drawn(rich_unchanged, monkeypatch):
+    results = open_results(rich_unchanged)
+    whole = facts.fitted_layers(results)
+    monkeypatch.setattr(facts, "MOST_DRAWN", 1)
+    some = facts.fitted_layers(results)
+    assert len({row["model"] for row in some}) == 1 < len({row["model"] for row in whole})
+    assert some == [row for row in whole if row["model"] == some[0]["model"]]
+    assert facts.share_below_two(results) == np.mean([row["alpha"] < 2 for row in whole])
+    assert "The figures show the" in report_html(results)

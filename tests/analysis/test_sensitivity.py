@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from analysis import AnalysisError, open_results
 from analysis.choices import Choice, choices, not_computed
 from analysis.effects import Effect
+from analysis.looks import selections
 from analysis.results import Results
 from analysis.sensitivity import Sensitivity, headlines, score_range, sensitivity
 from pipeline.options import MetricOptions
@@ -334,3 +335,11 @@ def test_leaving_layers_out_is_what_other_options_leave_out(tmp_path: Path) -> N
         np.testing.assert_array_equal(fewer, numbers["100 keep"]["mean"][metric])
         np.testing.assert_array_equal(numbers["50 clip"]["fingers kept"][metric], by_default)
         assert not np.array_equal(numbers["50 clip"]["mean"][metric], by_default)
+
+
+def test_a_comparison_of_choices_is_a_look(rich: Path) -> None:
+    said = [setol("--results", rich).output for _ in range(2)]
+    assert said[0] == said[1]
+    assert "exploratory (a choice that was made because its tau is larger is a selection)" in said[0]
+    assert "in 1 look at these results" in said[0]
+    assert selections([rich]).looks == 1
