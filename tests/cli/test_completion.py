@@ -53,9 +53,7 @@ def test_commands():
         ("setol correlate --scores timm-in", ["timm-in1k"]),
         ("setol catalog show demo --family res", ["resnet-cifar"]),
         ("setol correlate --scores demo --dataset imagenet-r", ["imagenet-r", "imagenet-real"]),
-        ("setol correlate --dataset cif", []),
         ("setol regress --unit per", ["percent", "perplexity"]),
-        ("setol catalog check dem", ["demo"]),
         ("setol run --catalog demo resnet1", ["resnet110", "resnet1202"]),
         (
             "setol plan --catalog demo ",
