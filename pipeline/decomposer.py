@@ -97,7 +97,9 @@ class Decomposer:
         if len(stacks) == 1:
             return [self.on_device(lambda device: compute(stacks[0], device=device))]
         if self._batch_bytes is None:
-            return [compute(stack) for stack in stacks] if self.precision == "float32" else decompose_each(stacks)
+            if self.precision == "float32":
+                return [compute(stack, device=self.device) for stack in stacks]
+            return decompose_each(stacks, device=self.device)
         try:
             return decompose_batched(stacks, device=self.device, budget_bytes=self._batch_bytes, compute=compute)
         except RuntimeError as error:

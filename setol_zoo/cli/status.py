@@ -25,8 +25,9 @@ MODELS = """
 SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
        100 * m.coverage AS "coverage %", a.alpha_median AS "alpha median", a.alpha_mean AS "alpha mean",
        a.alpha_hat_mean AS "alpha_hat mean"
-FROM models AS m LEFT JOIN model_metrics AS a USING (model)
+FROM (SELECT *, row_number() OVER () AS place FROM models) AS m LEFT JOIN model_metrics AS a USING (model)
 WHERE m.status <> 'scores-only'
+ORDER BY m.place
 """
 FAILURES = "SELECT model, file, error FROM failures"
 SHOWN = 40
