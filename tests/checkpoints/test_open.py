@@ -224,7 +224,8 @@ def test_torchscript_is_a_program_and_refused(tmp_path):
 @pytest.mark.parametrize("name", ["m.onnx", "m.npz", "m.h5", "m.safetensors.bak", "m", "m.gguf"])
 def test_other_suffixes(tmp_path, name):
     (tmp_path / name).write_bytes(b"weights")
-    told = rf"cannot read {name}: need one of .safetensors, .pt, .pth, .pyth, .bin, .th, .tar. Save the model's state_dict"
+    suffixes = ".safetensors, .pt, .pth, .pyth, .bin, .th, .tar"
+    told = rf"cannot read {name}: need one of {suffixes}. Save the model's state_dict"
     with pytest.raises(CheckpointError, match=told):
         open_checkpoint(tmp_path / name)
 
