@@ -24,7 +24,7 @@ from pipeline.options import Options
 from pipeline.plan import Unit
 from tests.conftest import Silent
 
-LIMIT = 3.0
+LIMIT = 8.0
 
 
 def misbehave(path: Path) -> None:

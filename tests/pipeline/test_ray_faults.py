@@ -23,8 +23,8 @@ TRIES = {
 }
 TOLD = {
     "segfault": "died in try 3: it crashed or was killed. Run the same command to try again.",
-    "hang": "ran past its time limit: 3 s of computing on",
-    "stuck": "ran past its time limit: 3 s of computing on",
+    "hang": "ran past its time limit: 8 s of computing on",
+    "stuck": "ran past its time limit: 8 s of computing on",
     "memory": "MemoryError: an array of 1 EiB",
     "huge": "needs about 1048576.0 GiB of memory, and the largest machine has",
 }
