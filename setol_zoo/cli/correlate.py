@@ -17,7 +17,8 @@ from setol_zoo.cli.common import (
     reports_user_errors,
     results_option,
 )
-from setol_zoo.cli.completion import complete_score_part, complete_scores, complete_unit
+from setol_zoo.cli.completion import complete_score_part
+from setol_zoo.cli.table_options import SHOWN, table_options
 
 if TYPE_CHECKING:
     from analysis.claim import Claim
@@ -31,38 +32,13 @@ LEGEND = (
     "p: how often chance alone looks as strong. Other columns: setol correlate --help"
 )
 
-SHOWN = 3
-"""Scores that are shown without being asked for, those of most models."""
-
 
 @click.command("correlate", short_help="Metrics against published scores, within each family.")
 @results_option
 @config_option
-@click.option(
-    "--metrics",
-    "metrics_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="CSV or Parquet with a row a model, instead of results.",
-)
-@click.option(
-    "--scores",
-    shell_complete=complete_scores,
-    help="CSV, Parquet or catalog with the scores; may be the file of --metrics.",
-)
-@click.option("--by", help="Columns whose values make the families, separated by commas; by default `family`.")
-@click.option("--score", help="Column of the scores, where a row of --scores is a model.")
-@click.option(
-    "--unit",
-    shell_complete=complete_unit,
-    help="Unit of the scores, where neither a column nor the end of its name tells it.",
-)
+@table_options
 @click.option(
     "--higher-is-better/--lower-is-better", default=None, help="Which way scores go, where their name misleads."
-)
-@click.option(
-    "--params",
-    shell_complete=complete_scores,
-    help="Table or catalog that has the models' number of parameters in `params`.",
 )
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--against", help="A metric that the others are set against, family by family.")

@@ -18,7 +18,8 @@ from setol_zoo.cli.common import (
     results_option,
     typed_command,
 )
-from setol_zoo.cli.completion import complete_score_part, complete_scores, complete_unit
+from setol_zoo.cli.completion import complete_score_part
+from setol_zoo.cli.table_options import SHOWN, table_options
 
 if TYPE_CHECKING:
     from analysis.regression_records import Regressed
@@ -26,38 +27,13 @@ if TYPE_CHECKING:
     from analysis.sample import Sample
     from catalogs.places import Where
 
-SHOWN = 3
-"""Scores that are shown without being asked for, those of most models."""
-
 NO_CONTROL = "none"
 
 
 @click.command("regress", short_help="Slopes of scores on metrics that may differ by family.")
 @results_option
 @config_option
-@click.option(
-    "--metrics",
-    "metrics_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="CSV or Parquet with a row a model, instead of results.",
-)
-@click.option(
-    "--scores",
-    shell_complete=complete_scores,
-    help="CSV, Parquet or catalog with the scores; may be the file of --metrics.",
-)
-@click.option("--by", help="Columns whose values make the families, separated by commas; by default `family`.")
-@click.option("--score", help="Column of the scores, where a row of --scores is a model.")
-@click.option(
-    "--unit",
-    shell_complete=complete_unit,
-    help="Unit of the scores, where neither a column nor the end of its name tells it.",
-)
-@click.option(
-    "--params",
-    shell_complete=complete_scores,
-    help="Table or catalog that has the models' number of parameters in `params`.",
-)
+@table_options
 @click.option("--metric", "metrics", multiple=True, help="Only this metric, by all methods; may be repeated.")
 @click.option("--dataset", shell_complete=complete_score_part, help="Only scores on this data set.")
 @click.option(
