@@ -158,7 +158,9 @@ def _row(
         differences=differences,
         scores=scores,
         matched=_matched(sample, metric, generator),
-        left_out=tuple(FamilyLeftOut(names[one.family], one.models, one.reason) for one in own.partial.without),
+        left_out=tuple(
+            FamilyLeftOut(names[one.family], one.models, one.too_small, one.reason) for one in own.partial.without
+        ),
         verdict=_verdict(raw, partial, adjusted, bent),
     )
 

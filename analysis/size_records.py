@@ -30,11 +30,13 @@ class FamilyLeftOut:
     Attributes:
         family: Its name.
         models: Its models that have metric and controls.
+        too_small: Whether they are too few; else the metric or the score does not vary.
         reason: Why it is left out.
     """
 
     family: str
     models: int
+    too_small: bool
     reason: str
 
 

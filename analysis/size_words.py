@@ -48,7 +48,7 @@ def brief(study: SizeStudy) -> str:
 def _why_left_out(study: SizeStudy) -> str:
     """The commonest reason of the families that the best of the metrics has no partial tau of."""
     best = max(study.rows, key=lambda row: row.partial.families)
-    reasons = Counter("too few models" if " of at least " in one.reason else one.reason for one in best.left_out)
+    reasons = Counter("too few models" if one.too_small else one.reason for one in best.left_out)
     if not reasons:
         return ""
     reason, number = reasons.most_common(1)[0]

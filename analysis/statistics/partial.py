@@ -45,11 +45,13 @@ class FamilyWithout:
     Attributes:
         family: Its code.
         models: Models in it.
+        too_small: Whether they are too few; else the metric or the score does not vary.
         reason: Why, as the end of a sentence.
     """
 
     family: int
     models: int
+    too_small: bool
     reason: str
 
 
@@ -121,6 +123,7 @@ def family_partial_taus(metric: Vector, score: Vector, families: Codes, controls
         FamilyWithout(
             int(family),
             int(models[family]),
+            bool(free[family] < FEWEST_FREE),
             f"{models[family]} of at least {FEWEST_FREE + left.lost[family]} models"
             if free[family] < FEWEST_FREE
             else f"the {'metric' if flat[0][family] or not flat[1][family] else 'score'} does not vary{beyond}",

@@ -119,7 +119,7 @@ def family_taus(metric: Vector, score: Vector, codes: Codes, controls: Sequence[
     """
     found = family_partial_taus(metric, score, codes, controls)
     known = np.isfinite(found.values)
-    small = np.array(["of at least" in one.reason for one in found.without], dtype=bool)
+    small = np.array([one.too_small for one in found.without], dtype=bool)
     without = np.array([one.family for one in found.without], dtype=np.int64)
     return FamilyValues(
         families=np.flatnonzero(known),
