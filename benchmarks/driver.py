@@ -202,7 +202,7 @@ def weight_files(count: int) -> list[WeightFile]:
     ]
 
 
-def attempt(unit: Unit, number: int, folder: Path | None = None) -> AttemptRow:
+def attempt(unit: Unit, number: int) -> AttemptRow:
     """The row of a try that succeeded."""
     return AttemptRow(
         run="20260101T000000-000000",

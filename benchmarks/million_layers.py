@@ -22,11 +22,12 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.results import VIEWS, open_results
+from benchmarks.driver import attempt
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Score, WeightFile, to_arrow
 from pipeline.folder import ResultsFolder
 from pipeline.options import Options
 from pipeline.plan import Unit, make_plan
-from pipeline.records import LAYERS_SCHEMA, SPECTRA_SCHEMA, AttemptRow
+from pipeline.records import LAYERS_SCHEMA, SPECTRA_SCHEMA
 
 OPTIONS = Options()
 EVALS = 32
@@ -185,27 +186,6 @@ def layers(unit: Unit, n: int, size: float, rng: np.random.Generator) -> pa.Tabl
         values = np.abs(rng.normal(3 + level, 1, n)) + 0.5
         given[field.name] = values if pa.types.is_floating(field.type) else np.ceil(10 * values).astype(np.int64)
     return _table(unit, given, n, LAYERS_SCHEMA)
-
-
-def attempt(unit: Unit, number: int) -> AttemptRow:
-    """The row of a try that succeeded."""
-    return AttemptRow(
-        run="20260101T000000-000000",
-        unit=unit.fit_id,
-        try_number=1,
-        model=unit.file.model,
-        file=unit.file.file,
-        weights_sha256=unit.weights_sha256,
-        config=OPTIONS.config,
-        host=f"worker-{number % 50}",
-        cores=8,
-        device="cpu",
-        threads=1,
-        started=f"2026-01-01T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.000000+00:00",
-        **{"seconds": 12.0, "seconds_fetch": 4.0, "seconds_wait": 1.0, "seconds_spectra": 6.5, "seconds_metrics": 0.5},
-        outcome="done",
-        code_version="0",
-    )
 
 
 def views(folder: Path, *, whole: bool) -> None:
