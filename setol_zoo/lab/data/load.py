@@ -1,0 +1,57 @@
+"""Data sets by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from catalogs.names import unknown_name
+from catalogs.places import cache_directory
+from checkpoints.downloads import Say, say_here
+from setol_zoo.lab.data.digits import read_digits
+from setol_zoo.lab.data.examples import DataSet
+from setol_zoo.lab.data.mnist import MNIST
+from setol_zoo.lab.data.published import read_published
+from setol_zoo.lab.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A data set that can be asked for.
+
+    Attributes:
+        about: One line.
+        read: Gets it; takes the cache directory and what takes a line to read.
+    """
+
+    about: str
+    read: Callable[[Path, Say], DataSet]
+
+
+DATA: Mapping[str, Offered] = MappingProxyType(
+    {
+        "digits": Offered(
+            "1,347 + 450 handwritten digits, 8 x 8, of scikit-learn; a fixed split of ours",
+            lambda cache, say: read_digits(),
+        ),
+        "mnist": Offered("60,000 + 10,000 handwritten digits, 28 x 28", partial(read_published, MNIST)),
+    }
+)
+"""The data sets by name: how many train and test images there are, and where from."""
+
+
+def load(name: str, cache: Path | None = None, say: Say = say_here) -> DataSet:
+    """Load a data set; fetched, verified and kept in the cache where that has not been done.
+
+    Args:
+        name: One of `DATA`.
+        cache: Cache directory; by default `$SETOL_CACHE`, or setol-zoo in the user's cache directory.
+        say: Takes lines about what is fetched, and what was damaged.
+
+    Raises:
+        DataError: There is none of this name, it cannot be had, or it is not what it should be.
+    """
+    if name not in DATA:
+        raise DataError(unknown_name("data set", name, DATA))
+    return DATA[name].read(cache or cache_directory(), say)

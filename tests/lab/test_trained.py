@@ -1,0 +1,74 @@
+"""Trainings in a results folder: whole or not at all."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from setol_zoo.lab import trained as store
+from setol_zoo.lab.data import DataSet, load
+from setol_zoo.lab.setting import Setting
+from setol_zoo.lab.trained import FOLDER, all_trained, remove_leftovers, train_into, trained
+from setol_zoo.lab.training import train
+
+SETTING = Setting(data="digits", widths=(24,), learning_rate=0.1, max_epochs=18, patience=0)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Iterator[DataSet]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load("digits")
+    torch.set_num_threads(before)
+
+
+def test_stored_as_trained(tmp_path: Path, digits: DataSet) -> None:
+    assert trained(tmp_path, SETTING) is None
+    found = train_into(tmp_path, SETTING, digits)
+    assert found == trained(tmp_path, SETTING)
+    assert all_trained(tmp_path) == (found,)
+    assert [row.epoch for row in found.epochs] == list(range(19))
+    assert [row.epoch for row in found.epochs if row.kept] == [*range(17), 18]
+    (*_, last) = train(SETTING, digits)
+    kept = load_file(found.weights(18))
+    assert {name: value.tolist() for name, value in kept.items()} == {
+        name: value.tolist() for name, value in last.network.state_dict().items()
+    }
+    assert found.epochs[-1].params == 64 * 24 + 24 + 24 * 10 + 10
+
+
+def test_done_is_not_done_again(tmp_path: Path, digits: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = train_into(tmp_path, SETTING, digits)
+    monkeypatch.setattr(store, "train", lambda *_: pytest.fail("trained again"))
+    assert train_into(tmp_path, SETTING, digits) == first
+
+
+def test_what_breaks_off_leaves_nothing(tmp_path: Path, digits: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*given: object) -> Iterator[object]:
+        for state in train(*given):  # type: ignore[arg-type]
+            if state.epoch == 3:
+                raise KeyboardInterrupt
+            yield state
+
+    monkeypatch.setattr(store, "train", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        train_into(tmp_path, SETTING, digits)
+    assert list((tmp_path / FOLDER).iterdir()) == []
+
+
+def test_leftovers_of_the_killed(tmp_path: Path, digits: DataSet) -> None:
+    train_into(tmp_path, SETTING, digits)
+    (tmp_path / FOLDER / f".{SETTING.id}-abc" / SETTING.id).mkdir(parents=True)
+    assert len(all_trained(tmp_path)) == 1
+    remove_leftovers(tmp_path)
+    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == [SETTING.id]
+
+
+def test_diverged_has_its_rows(tmp_path: Path, digits: DataSet) -> None:
+    found = train_into(tmp_path, replace(SETTING, learning_rate=1e30), digits)
+    assert found.epochs[-1].end == "diverged"
+    assert found.epochs[-1].test_error is None and not found.epochs[-1].kept
+    assert [path.name for path in sorted(found.folder.iterdir())] == ["epoch-0000.safetensors", "epochs.parquet"]
