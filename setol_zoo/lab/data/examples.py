@@ -13,16 +13,12 @@ class Examples:
     """Labelled images.
 
     Attributes:
-        images: (n, channels, height, width), brightness 0 to 255; read-only.
-        labels: (n,), classes from 0; read-only.
+        images: (n, channels, height, width), brightness 0 to 255.
+        labels: (n,), classes from 0.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        self.images.flags.writeable = False
-        self.labels.flags.writeable = False
 
     def __len__(self) -> int:
         return len(self.labels)

