@@ -3,6 +3,7 @@
     a = zoo.analyze(model)          # a torch module, a state dict, a path, or a name such as "resnet20"
     r = zoo.open("results/demo")    # what `setol run` made
     zoo.truncate(model, "tails.safetensors")    # acting on weights; also zoo.detrap, and zoo.distance(model, base)
+    zoo.Monitor(model, "runs/mine")    # layers logged while the model is trained
 
 Neither torch nor pandas is loaded before it is needed.
 """
@@ -11,8 +12,9 @@ from setol_zoo.analysis_result import Analysis
 from setol_zoo.analyze import analyze
 from setol_zoo.detrap import detrap
 from setol_zoo.distance import distance
+from setol_zoo.monitor import Monitor
 from setol_zoo.opened import Zoo
 from setol_zoo.opened import open_zoo as open
 from setol_zoo.truncate import truncate
 
-__all__ = ["Analysis", "Zoo", "analyze", "detrap", "distance", "open", "truncate"]
+__all__ = ["Analysis", "Monitor", "Zoo", "analyze", "detrap", "distance", "open", "truncate"]

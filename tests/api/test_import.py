@@ -24,7 +24,9 @@ def test_importing_loads_nothing_heavy():
 )
 def test_analyze_is_the_function_whatever_is_imported_first(first):
     source = f"{first}\nimport setol_zoo as zoo, setol_zoo.analyze\nprint(type(zoo.analyze).__name__, zoo.__all__)"
-    assert run(source) == "function ['Analysis', 'Zoo', 'analyze', 'detrap', 'distance', 'open', 'truncate']\n"
+    assert (
+        run(source) == "function ['Analysis', 'Monitor', 'Zoo', 'analyze', 'detrap', 'distance', 'open', 'truncate']\n"
+    )
 
 
 def test_the_package_is_typed():
