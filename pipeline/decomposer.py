@@ -31,8 +31,8 @@ class CoarseFloat32(Exception):
 class Decomposer:
     """Decomposes the matrices of one file and remembers what the log should say.
 
-    Small matrices of one shape share calls on a GPU. On a CPU each stands alone: sharing would gain a tenth on the
-    smallest, and change the last bits of the others. Where the GPU's memory ends, batches are halved, and a matrix
+    Small matrices of one shape share calls: on a GPU all that fit a batch, on a CPU those that a core's cache holds
+    together, which keep their bits. Where the GPU's memory ends, batches are halved, and a matrix
     that does not fit alone is decomposed on the CPU.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Columns that compare a spectrum with noise: the bulk, its edge, spikes, traps, the phase."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from setol.marchenko_pastur_ecs import marchenko_pastur_ecs
 from setol.random_matrix.divergence import jensen_shannon
 from setol.random_matrix.layer_spectrum import LARGEST_LAMBDA_MAX, SMALLEST_LAMBDA_MAX, LayerSpectrum
 from setol.random_matrix.phases import PhaseThresholds, classify_phase
-from setol.random_matrix.traps import count_traps, mean_trap
+from setol.random_matrix.traps import count_traps, mean_trap_strengths
 from setol.random_matrix.variance import Bulk, bulk_by_iteration, bulk_by_quantile
 
 
@@ -76,15 +76,19 @@ def _null_share(aspect_ratio: float) -> float:
     return marchenko_pastur_ecs(aspect_ratio).fraction
 
 
-def mean_trap_columns(layer: Layer) -> dict[str, Any]:
-    """The strongest trap that the mean of the entries of a slice makes, from its first two moments alone."""
-    deviations = np.sqrt(layer.entry_variance)
-    traps = [
-        mean_trap(float(mean), float(deviation), layer.n_rows, layer.n_cols)
-        for mean, deviation in zip(layer.entry_mean, deviations, strict=True)
-    ]
-    found = [trap.trap_theta for trap in traps if not isinstance(trap, Reason) and np.isfinite(trap.trap_theta)]
-    return {"trap_theta": max(found)} if found else {}
+def mean_trap_columns(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    """The strongest trap that the mean of the entries of a slice makes, from its first two moments alone.
+
+    Args:
+        layers: Any, at least one: thousands of slices take as long as a few.
+    """
+    shapes = [(len(layer.entry_mean), layer.n_rows, layer.n_cols) for layer in layers]
+    means = np.concatenate([layer.entry_mean for layer in layers])
+    deviations = np.sqrt(np.concatenate([layer.entry_variance for layer in layers]))
+    strengths = mean_trap_strengths(means, deviations, shapes)
+    known = np.where(np.isfinite(strengths), strengths, -1.0)  # equal entries tell no strength
+    strongest = np.maximum.reduceat(known, np.cumsum([0, *(n_slices for n_slices, _, _ in shapes[:-1])]))
+    return [{"trap_theta": strength} if strength >= 0 else {} for strength in strongest.tolist()]
 
 
 def permuted_columns(layer: Layer, options: MetricOptions) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Step 1: a weight file to the table of its tensors and their spectra."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import numpy as np
 import pyarrow as pa
 
 from catalogs import WeightFile
@@ -247,7 +247,7 @@ def _analyzed(found: Decomposition) -> dict[str, Any]:
         "frobenius_sq": entries.frobenius_sq,
         "entry_mean": entries.mean,
         "entry_var": entries.variance,
-        "entry_kurtosis": [None if np.isnan(value) else value for value in entries.kurtosis],
+        "entry_kurtosis": [None if math.isnan(value) else value for value in entries.kurtosis.tolist()],
         "entry_max_abs": entries.max_abs,
         "zero_fraction": entries.zero_fraction,
     }

@@ -64,8 +64,20 @@ def to_trace_scale(evals: NDArray[np.float64]) -> NDArray[np.float64]:
         SetolError: There is no positive eigenvalue, or one is negative or not finite.
     """
     check_spectrum(evals)
-    relative = np.ldexp(evals.astype(np.float64), -_exponent_of_largest(evals))
-    rescaled: NDArray[np.float64] = relative * (len(relative) / float(relative.sum()))
+    _exponent_of_largest(evals)  # there is one
+    rescaled: NDArray[np.float64] = to_trace_scale_each(evals[None])[0]
+    return rescaled
+
+
+def to_trace_scale_each(evals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`to_trace_scale` of several spectra of one length.
+
+    Args:
+        evals: Eigenvalues of at least 0, shape (spectra, n), a positive one in each, any scale.
+    """
+    exponents = np.frexp(evals.max(axis=1))[1]
+    relative = np.ldexp(evals.astype(np.float64), -exponents[:, None])
+    rescaled: NDArray[np.float64] = relative * (evals.shape[1] / relative.sum(axis=1))[:, None]
     return rescaled
 
 
@@ -87,13 +99,39 @@ def effective_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelat
     check_spectrum(evals)
     if not np.any(evals > 0):
         return Reason.ZERO_MATRIX
-    descending = to_trace_scale(np.sort(evals)[::-1])
-    if descending[0] - descending[-1] <= EQUAL_SPREAD * descending[0]:
-        return EffectiveCorrelationSpace(len(descending), float(descending[-1]), 0.0)
-    trace_logs = np.cumsum(np.log(descending[descending > 0]))
-    below = np.flatnonzero(trace_logs < 0)
-    last = int(below[0]) if len(below) else len(trace_logs) - 1
-    return EffectiveCorrelationSpace(last + 1, float(descending[last]), float(trace_logs[last]))
+    (found,) = effective_correlation_space_of_each(evals[None])
+    return found
+
+
+def effective_correlation_space_of_each(evals: NDArray[np.float64]) -> list[EffectiveCorrelationSpace]:
+    """`effective_correlation_space` of several spectra of one length: many small ones take little more time than one.
+
+    Args:
+        evals: Eigenvalues of at least 0, shape (spectra, n), a positive one in each, any order, any scale.
+    """
+    descending = to_trace_scale_each(descending_each(evals))
+    trace_logs = np.cumsum(logs_each(descending), axis=1)
+    below = trace_logs < 0
+    below[:, -1] = True  # where the product stays above 1, all belong
+    last = np.minimum(below.argmax(axis=1), np.count_nonzero(descending, axis=1) - 1)
+    equal = descending[:, 0] - descending[:, -1] <= EQUAL_SPREAD * descending[:, 0]
+    last[equal] = descending.shape[1] - 1
+    spectra = np.arange(len(descending))
+    sums = np.where(equal, 0.0, trace_logs[spectra, last])
+    columns = zip(last.tolist(), descending[spectra, last].tolist(), sums.tolist(), strict=True)
+    return [EffectiveCorrelationSpace(index + 1, edge, trace_log) for index, edge, trace_log in columns]
+
+
+def descending_each(evals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each of several spectra from its largest eigenvalue down, shape (spectra, n)."""
+    return np.ascontiguousarray(np.sort(evals, axis=1)[:, ::-1])
+
+
+def logs_each(evals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Natural logarithms, minus infinity of zeros."""
+    with np.errstate(divide="ignore"):
+        logs: NDArray[np.float64] = np.log(evals)
+    return logs
 
 
 def closest_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelationSpace | Reason:
@@ -132,9 +170,14 @@ def tail_trace_log(evals: NDArray[np.float64], lambda_min: float) -> float:
         SetolError: lambda_min is not positive and finite, there is no positive eigenvalue, or one is negative
             or not finite.
     """
+    check_lambda_min(lambda_min)
+    return float(np.log(to_trace_scale(evals)[evals >= lambda_min]).sum())
+
+
+def check_lambda_min(lambda_min: float) -> None:
+    """Refuse a lower edge of the tail that is not above 0 and finite."""
     if not (np.isfinite(lambda_min) and lambda_min > 0):
         raise SetolError(f"need a finite lower edge lambda_min above 0; got {lambda_min}.")
-    return float(np.log(to_trace_scale(evals)[evals >= lambda_min]).sum())
 
 
 def _exponent_of_largest(evals: NDArray[np.float64]) -> int:

@@ -5,14 +5,23 @@ at one place and alpha at 2. The sign is power law minus ECS, as in the figures 
 section (the text of its section 5 has the opposite sign).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from setol.erg import EffectiveCorrelationSpace, effective_correlation_space, tail_trace_log, to_trace_scale
+from setol.erg import (
+    EffectiveCorrelationSpace,
+    check_lambda_min,
+    descending_each,
+    effective_correlation_space,
+    logs_each,
+    to_trace_scale_each,
+)
 from setol.errors import SetolError
 from setol.reasons import Reason
+from setol.scale import check_spectrum
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +64,42 @@ def erg_distance(
     found = space or effective_correlation_space(evals)
     if isinstance(found, Reason):
         return found
-    trace_log = tail_trace_log(evals, lambda_min)
-    n_tail = int(np.count_nonzero(evals >= lambda_min))
-    if n_tail == 0:
+    check_lambda_min(lambda_min)
+    check_spectrum(evals)
+    if not lambda_min <= evals.max():
         raise SetolError(f"need a tail with eigenvalues; got lambda_min {lambda_min} above the largest, {evals.max()}.")
-    descending = np.sort(evals)[::-1].astype(np.float64, copy=False)
-    edge = float(descending[found.n - 1])
+    (distance,) = erg_distance_of_each(evals[None], [lambda_min], [found])
+    return distance
+
+
+def erg_distance_of_each(
+    evals: NDArray[np.float64], lambda_mins: Sequence[float], spaces: Sequence[EffectiveCorrelationSpace]
+) -> list[ErgDistance]:
+    """`erg_distance` of several spectra of one length: many small ones take little more time than one.
+
+    Args:
+        evals: Eigenvalues of at least 0, shape (spectra, n), a positive one in each, any order, any scale.
+        lambda_mins: Smallest eigenvalue of the tail of each, above 0 and at most its largest.
+        spaces: The ECS of each.
+    """
+    edges = np.array(lambda_mins)
+    in_tail = evals >= edges[:, None]
+    n_tail = np.count_nonzero(in_tail, axis=1)
+    logs = logs_each(to_trace_scale_each(evals))
+    descending, spectra = descending_each(evals), np.arange(len(evals))
     # The edge of the tail goes through the same rescaling as the eigenvalues, so that equal edges differ by 0.
-    lowest = float(to_trace_scale(descending)[n_tail - 1]) * (lambda_min / float(descending[n_tail - 1]))
-    return ErgDistance(
-        delta=lowest - found.lambda_min,
-        delta_raw=lambda_min - edge,
-        gap=found.n - n_tail,
-        trace_log=trace_log,
-        trace_log_per_eigenvalue=trace_log / n_tail,
-    )
+    nearest = descending[spectra, n_tail - 1].astype(np.float64)
+    lowest = to_trace_scale_each(descending)[spectra, n_tail - 1] * (edges / nearest)
+    trace_logs = [float(row[chosen].sum()) for row, chosen in zip(logs, in_tail, strict=True)]
+    return [
+        ErgDistance(
+            delta=low - space.lambda_min,
+            delta_raw=lambda_min - float(row[space.n - 1]),
+            gap=space.n - size,
+            trace_log=trace_log,
+            trace_log_per_eigenvalue=trace_log / size,
+        )
+        for low, lambda_min, space, size, trace_log, row in zip(
+            lowest.tolist(), lambda_mins, spaces, n_tail.tolist(), trace_logs, descending, strict=True
+        )
+    ]

@@ -1,5 +1,6 @@
 """Scale, norm and rank of a spectrum: metrics that need no fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,19 +51,29 @@ def scale_metrics(evals: NDArray[np.float64]) -> ScaleMetrics | Reason:
     positive = evals[evals > 0]
     if not len(positive):
         return Reason.ZERO_MATRIX
-    lambda_max = float(positive.max())
-    relative_sum = float((positive / lambda_max).sum())
-    shares = positive / lambda_max / relative_sum
+    (found,) = scale_metrics_of_each(positive[None])
+    return found
+
+
+def scale_metrics_of_each(positive: NDArray[np.float64]) -> list[ScaleMetrics]:
+    """`scale_metrics` of several spectra of one rank: many small ones take little more time than one.
+
+    Args:
+        positive: The eigenvalues above 0 of each, shape (spectra, rank), rank at least 1, any order, any scale.
+    """
+    rank = positive.shape[1]
+    lambda_max = positive.max(axis=1)
+    relative = positive / lambda_max[:, None]
+    relative_sum = relative.sum(axis=1)
+    shares = relative / relative_sum[:, None]
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)  # a share too small for float64 adds 0
-    entropy = -float((shares * logs).sum() / np.log(len(positive))) if len(positive) > 1 else 0.0
-    return ScaleMetrics(
-        lambda_max=lambda_max,
-        log_norm=float(np.log10(lambda_max) + np.log10(relative_sum)),
-        log_spectral_norm=float(np.log10(lambda_max)),
-        stable_rank=relative_sum,
-        matrix_rank=len(positive),
-        entropy=entropy,
-    )
+    entropy = -((shares * logs).sum(axis=1) / np.log(rank)) if rank > 1 else np.zeros(len(positive))
+    log_max = np.log10(lambda_max)
+    columns = (lambda_max, log_max + np.log10(relative_sum), log_max, relative_sum, entropy)
+    return [
+        ScaleMetrics(largest, log_norm, log_largest, stable_rank, rank, each_entropy)
+        for largest, log_norm, log_largest, stable_rank, each_entropy in np.stack(columns, axis=1).tolist()
+    ]
 
 
 def log_alpha_norm(evals: NDArray[np.float64], alpha: float) -> float:
@@ -78,9 +89,22 @@ def log_alpha_norm(evals: NDArray[np.float64], alpha: float) -> float:
     check_spectrum(evals)
     if not np.any(evals > 0):
         raise SetolError("need at least one positive eigenvalue for the alpha norm; got only zeros.")
-    log_evals = np.log10(evals[evals > 0])
-    top = log_evals.max()
-    return float(alpha * top + np.log10((10.0 ** (alpha * (log_evals - top))).sum()))
+    (norm,) = log_alpha_norm_of_each(evals[evals > 0][None], [alpha])
+    return norm
+
+
+def log_alpha_norm_of_each(positive: NDArray[np.float64], alphas: Sequence[float]) -> list[float]:
+    """`log_alpha_norm` of several spectra of one rank.
+
+    Args:
+        positive: The eigenvalues above 0 of each, shape (spectra, rank), rank at least 1, any scale.
+        alphas: Exponent of the power-law tail of each.
+    """
+    log_evals, exponents = np.log10(positive), np.array(alphas)
+    top = log_evals.max(axis=1)
+    sums = (10.0 ** (exponents[:, None] * (log_evals - top[:, None]))).sum(axis=1)
+    norms: list[float] = (exponents * top + np.log10(sums)).tolist()
+    return norms
 
 
 def check_spectrum(evals: NDArray[np.float64]) -> None:

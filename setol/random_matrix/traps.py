@@ -7,6 +7,7 @@ of its own if and only if theta > q^(1/4), q = M/N. The other cause is a few hug
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,37 @@ def mean_trap(entry_mean: float, entry_sd: float, n_rows: int, n_cols: int) -> M
     if math.isinf(lambda_trap):
         raise SetolError(f"need entries whose squares fit float64; got a mean of {entry_mean} and sd {entry_sd}.")
     return MeanTrap(theta, trap_theta, lambda_trap)
+
+
+def mean_trap_strengths(
+    entry_mean: NDArray[np.float64],
+    entry_sd: NDArray[np.float64],
+    shapes: Sequence[tuple[int, int, int]],
+) -> NDArray[np.float64]:
+    """trap_theta of `mean_trap` for every matrix of several stacks; not finite where all entries are equal.
+
+    Args:
+        entry_mean: Mean of the entries of each matrix, shape (n,), finite, raw scale.
+        entry_sd: Their standard deviation about it, shape (n,), at least 0, finite, raw scale.
+        shapes: Of each stack, (slices, N, M) with N >= M; the slices of all are the n matrices.
+
+    Raises:
+        SetolError: Not 1 <= M <= N, a mean that is not finite, or a standard deviation that is negative or not finite.
+    """
+    for _, n_rows, n_cols in shapes:
+        check_shape(n_rows, n_cols)
+    if not (np.isfinite(entry_mean).all() and np.isfinite(entry_sd).all() and entry_sd.min() >= 0):
+        raise SetolError(
+            f"need a finite mean and a finite standard deviation of at least 0; got {entry_mean} and {entry_sd}."
+        )
+    slices = [stack[0] for stack in shapes]
+    roots = np.repeat([math.sqrt(n_cols) for _, _, n_cols in shapes], slices)
+    quarter_roots = np.repeat([(n_rows / n_cols) ** 0.25 for _, n_rows, n_cols in shapes], slices)
+    unit = np.maximum(np.abs(entry_mean), entry_sd)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        thetas = (np.abs(entry_mean) / unit) / (entry_sd / unit) * roots
+        strengths: NDArray[np.float64] = thetas * quarter_roots
+    return strengths
 
 
 def count_traps(

@@ -126,8 +126,11 @@ def tail_exponents(log_evals: NDArray[np.float64], lost_degrees: int = 0) -> NDA
 def lower_step_distance(log_tail: NDArray[np.float64], alpha: float) -> float:
     """max_k |F(lambda_(k)) - k/n|, k = 0..n-1, for the power law F starting at the first of the tail."""
     size = len(log_tail)
-    negative_cdf = np.expm1((1.0 - alpha) * (log_tail - log_tail[0]))
-    return float(np.abs(negative_cdf + np.arange(size) / size).max())
+    deviations = log_tail - log_tail[0]
+    deviations *= 1.0 - alpha
+    np.expm1(deviations, out=deviations)  # F, negative
+    deviations += np.arange(size) / size
+    return float(np.abs(deviations, out=deviations).max())
 
 
 def _lower_step_distances(
@@ -158,6 +161,10 @@ def _lower_bounds(
     for first in range(1, probes + 1, PROBES[0]):  # in rounds, so that memory stays at a few arrays a candidate
         probe = np.arange(first, min(first + PROBES[0], probes + 1))[:, None]
         ranks = probe * (sizes - 1) // probes
-        negative_cdf = np.expm1(slopes * (log_evals[candidates + ranks] - logs_min))
-        np.maximum(bounds, np.abs(negative_cdf + ranks / sizes).max(axis=0), out=bounds)
+        deviations = log_evals[candidates + ranks]
+        deviations -= logs_min
+        deviations *= slopes
+        np.expm1(deviations, out=deviations)  # F, negative
+        deviations += ranks / sizes
+        np.maximum(bounds, np.abs(deviations, out=deviations).max(axis=0), out=bounds)
     return bounds

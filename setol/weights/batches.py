@@ -6,7 +6,7 @@ import torch
 
 from setol.errors import SetolError
 from setol.reasons import Reason
-from setol.weights.decomposition import Decomposition, decompose
+from setol.weights.decomposition import Decomposition, apart, decompose
 from setol.weights.stack import check_stack
 
 Decompose = Callable[..., Decomposition | Reason]
@@ -87,14 +87,5 @@ def decompose_batched(
 def _decompose_together(
     stacks: list[torch.Tensor], device: torch.device | str, compute: Decompose
 ) -> list[Decomposition | Reason]:
-    if len(stacks) == 1:
-        return [compute(stacks[0], device=device)]
-    whole = compute(torch.cat(stacks), device=device)
-    if isinstance(whole, Reason):  # of which stack it does not say
-        return [compute(stack, device=device) for stack in stacks]
-    results: list[Decomposition | Reason] = []
-    start = 0
-    for stack in stacks:
-        results.append(whole.part(slice(start, start + len(stack))))
-        start += len(stack)
-    return results
+    whole = compute(stacks[0] if len(stacks) == 1 else torch.cat(stacks), device=device)
+    return apart(whole, stacks, lambda stack: compute(stack, device=device))

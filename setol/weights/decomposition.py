@@ -6,16 +6,18 @@ float64 Gram matrix knows eigenvalues down to max(N, M) 2^-52 times the largest;
 set to exact zero.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from setol.reasons import Reason
-from setol.weights.entries import EntryAccumulator, EntryStatistics, statistics_of_each
-from setol.weights.gram import GramAccumulator, float64_row_chunks
+from setol.weights.entries import CACHED_ENTRIES, EntryAccumulator, EntryStatistics, statistics_of_each
+from setol.weights.gram import GramAccumulator, float64_row_chunks, lies_by_columns
 from setol.weights.stack import check_stack
 
 
@@ -39,8 +41,7 @@ class Decomposition:
 
     def part(self, slices: slice) -> "Decomposition":
         """What is kept of some of the matrices."""
-        entries = EntryStatistics(*(getattr(self.entries, field.name)[slices] for field in fields(EntryStatistics)))
-        return Decomposition(self.n_rows, self.n_cols, self.evals[slices], self.rank[slices], entries)
+        return Decomposition(self.n_rows, self.n_cols, self.evals[slices], self.rank[slices], self.entries.part(slices))
 
 
 def decompose(matrices: torch.Tensor, *, device: torch.device | str = "cpu") -> Decomposition | Reason:
@@ -64,7 +65,7 @@ def decompose(matrices: torch.Tensor, *, device: torch.device | str = "cpu") -> 
 def decompose_each(
     stacks: Iterable[torch.Tensor], *, device: torch.device | str = "cpu"
 ) -> list[Decomposition | Reason]:
-    """What `decompose` gives of each of several stacks, bit for bit; many small ones take less time together.
+    """What `decompose` gives of each of several stacks, bit for bit; small ones of one shape share their calls.
 
     Args:
         stacks: Shapes (slices, rows, columns), any real floating dtype.
@@ -76,7 +77,34 @@ def decompose_each(
     Raises:
         SetolError: One is no stack of real matrices.
     """
-    return _with_statistics([_solve(stack, device) for stack in stacks])
+    upright = [_upright(stack) for stack in stacks]
+    batches = _small_together(upright)
+    wholes = _with_statistics([_solve(_joined([upright[index] for index in batch]), device) for batch in batches])
+    found: dict[int, Decomposition | Reason] = {}
+    for batch, whole in zip(batches, wholes, strict=True):
+        alone = [upright[index] for index in batch]
+        found.update(zip(batch, apart(whole, alone, lambda stack: decompose(stack, device=device)), strict=True))
+    return [found[index] for index in range(len(upright))]
+
+
+def apart(
+    whole: Decomposition | Reason,
+    stacks: Sequence[torch.Tensor],
+    compute: Callable[[torch.Tensor], Decomposition | Reason],
+) -> list[Decomposition | Reason]:
+    """What was found of stacks together, for each of them.
+
+    Args:
+        whole: The decomposition of all their matrices, or why there is none.
+        stacks: The stacks, in the order in which they were put together.
+        compute: How each alone is decomposed, where there is none of all: of which stack that holds it does not say.
+    """
+    if len(stacks) == 1:
+        return [whole]
+    if isinstance(whole, Reason):
+        return [compute(stack) for stack in stacks]
+    stops = itertools.accumulate(map(len, stacks), initial=0)
+    return [whole.part(slice(start, stop)) for start, stop in itertools.pairwise(stops)]
 
 
 def decompose_chunks(
@@ -109,10 +137,36 @@ class _Solved:
     entries: EntryAccumulator
 
 
-def _solve(matrices: torch.Tensor, device: torch.device | str) -> _Solved | Reason:
+def _upright(matrices: torch.Tensor) -> torch.Tensor:
     check_stack(matrices)
-    if matrices.shape[1] < matrices.shape[2]:
-        matrices = matrices.mT
+    return matrices.mT if matrices.shape[1] < matrices.shape[2] else matrices
+
+
+def _small_together(stacks: Sequence[torch.Tensor]) -> list[list[int]]:
+    """Indices of the stacks, those of one shape and order in memory together as far as a core's cache holds them.
+
+    None of these is cut, neither its rows nor its columns nor its sums: each keeps its bits.
+    """
+    batches: list[list[int]] = []
+    latest: dict[tuple[Any, ...], tuple[list[int], int]] = {}
+    for index, stack in enumerate(stacks):
+        key = (stack.shape[1:], stack.dtype, stack.device, lies_by_columns(stack))
+        batch, entries = latest.get(key, ([], CACHED_ENTRIES))
+        if entries + stack.numel() > CACHED_ENTRIES:
+            batch, entries = [], 0
+            batches.append(batch)
+        batch.append(index)
+        latest[key] = batch, entries + stack.numel()
+    return batches
+
+
+def _joined(stacks: Sequence[torch.Tensor]) -> torch.Tensor:
+    if len(stacks) == 1:
+        return stacks[0]
+    return torch.cat([stack.mT for stack in stacks]).mT if lies_by_columns(stacks[0]) else torch.cat(list(stacks))
+
+
+def _solve(matrices: torch.Tensor, device: torch.device | str) -> _Solved | Reason:
     return _solve_chunks(float64_row_chunks(matrices, device), matrices.shape, device)
 
 

@@ -42,6 +42,11 @@ class EntryStatistics:
         """Whether every entry is finite and its square still fits float64."""
         return bool(np.isfinite(self.max_abs).all() and np.isfinite(self.frobenius_sq).all())
 
+    def part(self, slices: slice) -> "EntryStatistics":
+        """The statistics of some of the matrices."""
+        columns = (self.frobenius_sq, self.mean, self.variance, self.kurtosis, self.max_abs, self.zero_fraction)
+        return EntryStatistics(*(column[slices] for column in columns))
+
 
 class EntryAccumulator:
     """Adds up power sums over row chunks of a stack of matrices, then gives their statistics.

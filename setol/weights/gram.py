@@ -61,10 +61,15 @@ def float64_row_chunks(matrices: torch.Tensor, device: torch.device | str) -> It
     on_cpu = torch.device(device).type == "cpu"
     chunk_bytes = max(CHUNK_BYTES, min(ROWS * row_bytes, LARGEST_CHUNK_BYTES)) if on_cpu else GPU_CHUNK_BYTES
     step = max(1, chunk_bytes // row_bytes)
-    by_columns = matrices.stride(1) == 1 and matrices.stride(2) > 1
+    by_columns = lies_by_columns(matrices)
     for start in range(0, n_rows, step):
         part = matrices[:, start : start + step]
         yield _float64(part.mT, device).mT if by_columns else _float64(part, device)
+
+
+def lies_by_columns(matrices: torch.Tensor) -> bool:
+    """Whether the entries of a column lie next to each other in memory, and those of a row do not."""
+    return matrices.stride(1) == 1 and matrices.stride(2) > 1
 
 
 def _float64(part: torch.Tensor, device: torch.device | str) -> torch.Tensor:

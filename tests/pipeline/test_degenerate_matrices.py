@@ -14,7 +14,8 @@ import torch
 from catalogs import WeightFile
 from checkpoints.open import StateDict
 from pipeline.layer import Layer
-from pipeline.metrics import layer_metrics, layers_table
+from pipeline.layer_metrics import layer_metrics
+from pipeline.metrics import layers_table
 from pipeline.options import DETAILS, FINGERS, MetricOptions, SpectrumOptions, preset
 from pipeline.records import LAYERS_SCHEMA, LayerRow
 from pipeline.spectra import spectra_table
@@ -153,13 +154,18 @@ def layer_of(evals: np.ndarray, aspect_ratio: int = 2) -> Layer:
     )
 
 
+def metrics_of(layer: Layer, options: MetricOptions) -> dict:
+    (columns,) = layer_metrics([layer], options)
+    return columns
+
+
 @pytest.mark.parametrize("name", SPECTRA)
 def test_every_spectrum_has_its_row(name):
     for detail in DETAILS:
         for fingers in FINGERS:
             options = MetricOptions(min_evals=2, detail=detail, bootstrap=20, fingers=fingers)
             for aspect_ratio in (1, 3):
-                check_columns(layer_metrics(layer_of(SPECTRA[name], aspect_ratio), options))
+                check_columns(metrics_of(layer_of(SPECTRA[name], aspect_ratio), options))
 
 
 @pytest.mark.parametrize("bulk", ["iteration", "quantile"])
@@ -170,16 +176,16 @@ def test_every_spectrum_has_its_row_however_the_bulk_is_had(bulk, least_eigenval
             options = MetricOptions(
                 min_evals=min_evals, detail="full", bulk=bulk, least_eigenvalue=least_eigenvalue, small_sample=True
             )
-            check_columns(layer_metrics(layer_of(evals), options))
+            check_columns(metrics_of(layer_of(evals), options))
 
 
 def test_a_power_law_far_from_1_has_the_metrics_of_one_near_it():
-    near, tiny, huge = (layer_metrics(layer_of(PARETO * factor), EVERYTHING) for factor in (1.0, 2.0**-900, 2.0**900))
+    near, tiny, huge = (metrics_of(layer_of(PARETO * factor), EVERYTHING) for factor in (1.0, 2.0**-900, 2.0**900))
     for name in ("alpha", "d_ww", "n_tail", "hill_alpha", "bounded_alpha", "stable_rank", "erg_n", "bootstrap_p"):
         assert near[name] == pytest.approx(tiny[name], rel=1e-12)
         assert near[name] == pytest.approx(huge[name], rel=1e-12)
     assert near["n_spikes"] == huge["n_spikes"]
-    assert "n_spikes" not in layer_metrics(layer_of(PARETO * 1e-300), EVERYTHING)  # its variance leaves float64
+    assert "n_spikes" not in metrics_of(layer_of(PARETO * 1e-300), EVERYTHING)  # its variance leaves float64
 
 
 def check_columns(columns: dict) -> None:
@@ -211,4 +217,4 @@ def check_row(row: dict) -> None:
 )
 def test_what_no_decomposition_gives_is_refused(change, message):
     with pytest.raises(SetolError, match=message):
-        layer_metrics(replace(layer_of(PARETO), **change), EVERYTHING)
+        metrics_of(replace(layer_of(PARETO), **change), EVERYTHING)

@@ -8,7 +8,7 @@ import torch
 
 from setol import Reason, SetolError
 from setol.weights import gram
-from setol.weights.decomposition import Decomposition, decompose, resolution
+from setol.weights.decomposition import Decomposition, decompose, decompose_each, resolution
 from tests.setol.stacks import WRONG_STACKS
 
 SHAPES = [
@@ -273,3 +273,28 @@ def test_a_part_has_the_matrices_asked_for():
     assert (part.n_rows, part.n_cols) == (40, 30)
     for name in ("frobenius_sq", "mean", "variance", "kurtosis", "max_abs", "zero_fraction"):
         np.testing.assert_allclose(getattr(part.entries, name), getattr(alone.entries, name), rtol=1e-12)
+
+
+def small_stacks() -> list[torch.Tensor]:
+    """Kernels, matrices standing and lying, of several number formats, some of a shape, one not finite."""
+    shapes = [(16, 16, 3, 3), (16, 8, 3, 3), (40, 40, 1, 1), (16, 16, 3, 3), (64, 10, 1, 1), (10, 64, 1, 1)]
+    kernels = [gaussian(shape, seed, torch.float32) for seed, shape in enumerate(6 * shapes)]
+    kernels += [gaussian((180, 181, 1, 1), seed, dtype) for seed in (1, 2) for dtype in (torch.float32, torch.bfloat16)]
+    kernels += [gaussian((16, 16, 3, 3), 7, torch.bfloat16), torch.full((16, 8, 3, 3), torch.nan)]
+    stacks = [kernel.movedim((0, 1), (-2, -1)).flatten(0, 1) for kernel in kernels]
+    return [*stacks, *(stack.mT for stack in stacks[:12]), *(stack.contiguous() for stack in stacks[:12])]
+
+
+def test_several_at_once_have_the_bits_of_each_alone():
+    stacks = small_stacks()
+    together, alone = decompose_each(stacks), [decompose(stack) for stack in stacks]
+    assert sum(found is Reason.NON_FINITE for found in together) == 1
+    for found, expected in zip(together, alone, strict=True):
+        if isinstance(expected, Reason):
+            assert found is expected
+            continue
+        assert (found.n_rows, found.n_cols) == (expected.n_rows, expected.n_cols)
+        np.testing.assert_array_equal(found.evals, expected.evals)
+        np.testing.assert_array_equal(found.rank, expected.rank)
+        for name in ("frobenius_sq", "mean", "variance", "kurtosis", "max_abs", "zero_fraction"):
+            np.testing.assert_array_equal(getattr(found.entries, name), getattr(expected.entries, name))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from setol import Reason, SetolError
 from setol.random_matrix.edge import noise_edge
-from setol.random_matrix.traps import count_traps, mean_trap
+from setol.random_matrix.traps import count_traps, mean_trap, mean_trap_strengths
 
 
 def evals_of(W):
@@ -92,6 +92,15 @@ def test_false_traps_are_rare():
     rng = np.random.default_rng(55)
     found = [traps_of(rng.standard_normal((100, 50))).n_traps for _ in range(400)]
     assert np.mean(found) < 0.04
+
+
+def test_strengths_of_many_have_the_bits_of_each():
+    rng = np.random.default_rng(3)
+    shapes = [(9, 64, 16), (1, 784, 300), (9, 16, 3), (1, 5, 5)]
+    means, sds = rng.normal(size=20), rng.uniform(0, 3, size=20)
+    each = [shape[1:] for shape in shapes for _ in range(shape[0])]
+    alone = [mean_trap(mean, sd, *shape).trap_theta for mean, sd, shape in zip(means, sds, each, strict=True)]
+    assert mean_trap_strengths(means, sds, shapes).tolist() == alone
 
 
 def test_slices_are_measured_by_their_own_variance():
