@@ -11,6 +11,7 @@ from analysis.column_hints import no_column
 from analysis.errors import AnalysisError
 from analysis.stored import damaged
 from catalogs import unknown_name
+from catalogs.places import cache_directory
 
 _CLOSED = (
     "SET python_enable_replacements = false",  # a table's name is no variable of the calling program
@@ -24,6 +25,7 @@ _CLOSED = (
 _FILE = re.compile(r'Cannot (?:access|open) (?:file|directory|database) "([^"]*)"')
 _EXTENSION = re.compile(r"exists in the (\w+) extension")
 _DAMAGED = re.compile(r"'stored_spectra' failed: .*'([^']+\.parquet)'(?:: )?(.*)", re.DOTALL)
+_BROKEN = re.compile(r"Corrupt database file|Could not read enough bytes from file")
 _NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
 _NO_COLUMN = re.compile(
     r'Referenced column "([^"]+)" (?:not found|was not found)'
@@ -55,7 +57,7 @@ def select(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
         AnalysisError: It is not one SELECT, or DuckDB cannot answer it.
         KeyboardInterrupt: Ctrl-C, after which the next query is answered.
     """
-    _check_one_select(connection, query)
+    check_one_select(connection, query)
     connection.execute("BEGIN TRANSACTION READ ONLY")
     try:
         return _plain_integers(_answer(connection, query))
@@ -76,7 +78,12 @@ def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
             raise
 
 
-def _check_one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+def check_one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """See that a text is one SELECT statement, before DuckDB is given it or anything around it.
+
+    Raises:
+        AnalysisError: It is not.
+    """
     try:
         statements = connection.extract_statements(query)
     except duckdb.Error as error:
@@ -113,6 +120,9 @@ def _explain(connection: duckdb.DuckDBPyConnection, query: str, message: str) ->
         return no_column(name, query, _columns(connection)) or _tidy(message)
     if found := _DAMAGED.search(message):
         return damaged(found[1], found[2])
+    if _BROKEN.search(message):  # which opening it does not tell: it reads little
+        kept = cache_directory() / "opened"
+        return f"what was kept of opened results is damaged: delete {kept}, nothing but time is lost, and ask again."
     if "read-only mode" in message:
         return "need a SELECT that changes nothing; results are only read."
     return _tidy(message)

@@ -36,14 +36,23 @@ def lots(paths: Sequence[Path], size: int = PACKED) -> Iterator[Sequence[Path]]:
 
 def pack_of(paths: Sequence[Path], columns: Sequence[str]) -> Path | None:
     """Where a lot is kept, or would be; None where it is too small, or one of its files has gone."""
-    if len(paths) < FEWEST:
-        return None
-    digest = hashlib.sha256(repr(columns).encode())
+    return kept_at(paths, repr(columns).encode(), ".parquet") if len(paths) >= FEWEST else None
+
+
+def kept_at(paths: Sequence[Path], rest: bytes, suffix: str) -> Path | None:
+    """Where what was made of some files is kept, or would be; None where one of them has gone.
+
+    Args:
+        paths: The files; their paths, sizes and times are in the name.
+        rest: What else it depends on.
+        suffix: Of the name.
+    """
+    digest = hashlib.sha256(rest)
     try:
         for path in paths:
             stat = path.stat()
             digest.update(f"{path.absolute()} {stat.st_size} {stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-        return cache_directory().absolute() / "opened" / f"{digest.hexdigest()[:32]}.parquet"
+        return cache_directory().absolute() / "opened" / f"{digest.hexdigest()[:32]}{suffix}"
     except OSError:
         return None
 
@@ -69,7 +78,7 @@ def keep_pack(connection: duckdb.DuckDBPyConnection, table: str, first: int, pac
         rows = f"(SELECT * FROM {table} WHERE rowid >= {first})"
         connection.execute(f"COPY {rows} TO {sql_text(str(partial))} (FORMAT parquet, ROW_GROUP_SIZE 10000)")
         os.replace(partial, pack)
-        _make_room(pack.parent)
+        make_room(pack.parent)
     except (OSError, duckdb.Error):
         pass
     finally:
@@ -77,10 +86,16 @@ def keep_pack(connection: duckdb.DuckDBPyConnection, table: str, first: int, pac
             partial.unlink(missing_ok=True)
 
 
-def _make_room(folder: Path) -> None:
-    found = sorted(((path.stat(), path) for path in folder.glob("*.parquet")), key=lambda each: -each[0].st_mtime_ns)
+def make_room(folder: Path) -> None:
+    """Delete what was not used for longest, until the rest fits; what was used last stays, however large it is.
+
+    Raises:
+        OSError: The folder cannot be read, or changed.
+    """
+    kept = [path for suffix in ("parquet", "duckdb") for path in folder.glob(f"*.{suffix}")]
+    found = sorted(((path.stat(), path) for path in kept), key=lambda each: -each[0].st_mtime_ns)
     total = 0
-    for stat, path in found:
+    for position, (stat, path) in enumerate(found):
         total += stat.st_size
-        if total > ROOM:
+        if position and total > ROOM:
             path.unlink(missing_ok=True)

@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.configurations import Configuration, choose, configurations, layouts, tries
+from analysis.configurations import Configuration, choose, configurations
 from analysis.errors import AnalysisError
 from analysis.guard import close_doors, select
+from analysis.ledger import reads
 from analysis.literals import sql_text
 from analysis.many_files import insert_files
-from analysis.stored import Stored, find_stored, lazy_parquet
+from analysis.stored import find_stored
+from analysis.tables import fill_layers, fill_small, load, read_ledger, worked_out
 from catalogs import unknown_name
-from catalogs.identity import fit_id, spectra_id
 from catalogs.places import Place, Where, place_of
-from setol import Reason
 
 VIEWS = (
     "layers",
@@ -43,6 +43,9 @@ _KEPT = {
     "skips": ("skipped",),
 }
 """Views of the schema `stored` that take long, and those made of them: kept as tables once one is asked for."""
+
+_OF_THE_LEDGER = ("spectra", "skipped")
+"""Views that a kept ledger of tensors answers for, where no spectrum is asked for."""
 
 METRICS = (
     *("alpha", "alpha_sigma", "lambda_min", "lambda_max", "d_ks", "d_ww", "n_tail"),
@@ -79,7 +82,8 @@ class Results:
     config: str
     configs: tuple[Configuration, ...]
     _connection: duckdb.DuckDBPyConnection = field(repr=False)
-    _kept: set[str] = field(repr=False, default_factory=set)
+    _kept: set[str] = field(repr=False)
+    _lists: frozenset[str] = field(repr=False)
 
     @property
     def configuration(self) -> Configuration:
@@ -98,8 +102,15 @@ class Results:
         Raises:
             AnalysisError: It is not one SELECT, names something unknown, or DuckDB cannot answer it.
         """
-        self._keep(query)
-        return select(self._connection, query)
+        asked = set(re.findall(r"\w+", query.casefold()))
+        self._keep(asked)
+        if not self._lists or asked.isdisjoint(_OF_THE_LEDGER) or reads(self._connection, query, self._lists):
+            return select(self._connection, query)
+        try:
+            read_ledger(self._connection, alone=True)
+            return select(self._connection, query)
+        finally:
+            read_ledger(self._connection, alone=False)
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """The same as a list of rows, each a dict by column."""
@@ -141,13 +152,12 @@ class Results:
         evals = np.sort(found["evals"][0].values.to_numpy())
         return evals * found["evals_factor"][0].as_py()
 
-    def _keep(self, query: str) -> None:
-        """Work out once what takes long of the views that a question may name."""
-        asked = set(re.findall(r"\w+", query.casefold()))
+    def _keep(self, asked: set[str]) -> None:
+        """Work out once what takes long of the views that a question may name by one of its words."""
         for name, views in _KEPT.items():
             if name not in self._kept and not asked.isdisjoint(views):
-                table = select(self._connection, f"FROM stored.{name}")
-                _load(self._connection, f"CREATE OR REPLACE TABLE stored.{name}_kept AS FROM incoming", table)
+                table = worked_out(self._connection, name)
+                load(self._connection, f"CREATE OR REPLACE TABLE stored.{name}_kept AS FROM incoming", table)
                 self._connection.execute(f"CREATE OR REPLACE VIEW stored.{name} AS FROM stored.{name}_kept")
                 self._kept.add(name)
 
@@ -183,49 +193,21 @@ def open_results(folders: str | Where | Sequence[str | Where], config: str | Non
     stored = find_stored(places)
     stored.fetch(stored.attempts.values())
     connection = duckdb.connect(":memory:")
-    connection.execute(_script("tables"))
+    tables = _script("tables")
+    connection.execute(tables)
     insert_files(connection, "stored.attempts", list(stored.attempts.values()), pass_over=True)  # no run mends them
     attempts = connection.sql("FROM stored.attempts").to_arrow_table()
     found = configurations(stored, attempts)
     chosen = choose(found, config)
-    _fill(connection, stored, attempts, chosen)
-    for view in VIEWS:
-        connection.execute(_script(view))
+    fitted, spectra = fill_small(connection, stored, attempts, chosen)
+    scripts = [_script(view) for view in VIEWS]
+    for script in scripts:
+        connection.execute(script)
+    depends = repr((duckdb.__version__, tables, scripts, stored.catalog.to_pylist())).encode()
+    # Of what is not complete, some files are soon to come.
+    lists = fill_layers(connection, fitted, spectra, tables, depends if chosen.complete else None)
     close_doors(connection)
-    return Results(places, chosen.name, found, connection)
-
-
-def _fill(connection: duckdb.DuckDBPyConnection, stored: Stored, attempts: pa.Table, chosen: Configuration) -> None:
-    """Load what is small about the chosen configuration, and point at the spectra where they lie."""
-    hashes = sorted({sha256 for sha256 in stored.catalog["weights_sha256"].to_pylist() if sha256})
-    laid_out = layouts(stored, chosen.options)
-    fits = {sha256: fit_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes}
-    done = [sha256 for sha256 in hashes if fits[sha256] in stored.layers]
-    spectra = [spectra_id(sha256, chosen.options, laid_out.get(sha256)) for sha256 in hashes]
-    fitted = [stored.layers[fits[sha256]] for sha256 in done]
-    files = [stored.spectra[name] for name in spectra if name in stored.spectra]
-    stored.fetch([*fitted, *files])  # spectra too: what was analyzed, and how far, stands in them alone
-    insert_files(connection, "stored.layers", fitted)
-    connection.execute("DELETE FROM stored.attempts WHERE config IS DISTINCT FROM $name", {"name": chosen.name})
-    _load(connection, "CREATE TABLE stored.catalog AS FROM incoming", stored.catalog)
-    _load(connection, "CREATE TABLE stored.scores AS FROM incoming", stored.scores)
-    _load(connection, "CREATE TABLE stored.tries AS FROM incoming", tries(stored, attempts, chosen.name))
-    _load(
-        connection, "INSERT INTO stored.done FROM incoming", pa.table({"weights_sha256": pa.array(done, pa.string())})
-    )
-    reasons = {"reason": [each.value for each in Reason], "sentence": [each.sentence for each in Reason]}
-    _load(connection, "INSERT INTO stored.reasons FROM incoming", pa.table(reasons))
-    connection.register("stored_spectra", lazy_parquet(files, _schema(connection, "spectra")))
-
-
-def _load(connection: duckdb.DuckDBPyConnection, statement: str, incoming: pa.Table) -> None:
-    connection.register("incoming", incoming)
-    connection.execute(statement)
-    connection.unregister("incoming")
-
-
-def _schema(connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
-    return connection.sql(f"FROM stored.{table} LIMIT 0").to_arrow_table().schema
+    return Results(places, chosen.name, found, connection, set(_KEPT) if lists else set(), lists)
 
 
 def _script(name: str) -> str:

@@ -7,7 +7,9 @@
 --   log_norm, log_spectral_norm, log_alpha_norm, alpha_hat: log10 of lambdas in that same scale
 --   erg_lambda_min, erg_delta: trace scale (mean eigenvalue 1); erg_trace_log, tail_trace_log: natural logarithms of it
 --   n_evals, n_tail, matrix_rank, erg_n, erg_gap: counts of eigenvalues
+CREATE VIEW stored.matrices AS FROM stored.layers;
+
 CREATE VIEW layers AS
 SELECT catalog.model, catalog.name, catalog.family, catalog.file, layers.* EXCLUDE (model, file)
-FROM stored.layers AS layers
+FROM stored.matrices AS layers
 JOIN stored.catalog AS catalog USING (weights_sha256);

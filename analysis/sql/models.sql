@@ -29,7 +29,7 @@ FROM (
         weights_sha256, tensor, role, n_params,
         coalesce(reason, '') NOT IN ('buffer', 'scales') AND dtype NOT IN ('bool', 'int64', 'uint64') AS is_parameter,
         len(list_filter(shape, lambda length: length <> 1)) >= 2 AS is_matrix
-    FROM stored_spectra
+    FROM stored.tensors
 )
 GROUP BY weights_sha256;
 
