@@ -9,17 +9,19 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.capacity import cpu_slots
+from pipeline.code_version import code_version
 from pipeline.dispatch import Dispatch
-from pipeline.errors import MissingRay, OptionError
+from pipeline.errors import MissingRay, NodeError, OptionError
 from pipeline.held_base import base_here
 from pipeline.job import Job, Outcome
 from pipeline.lost import Where
+from pipeline.mapped import Item, Mapped, Value, called
 from pipeline.nodes import cannot_join, join_environment, require_code
 from pipeline.plan import Unit
 from pipeline.schedule import Cause
@@ -89,6 +91,50 @@ def run_units(works: tuple[tuple[Unit, Watch], ...], job: Job, beside_gpus: bool
         if isinstance(told, Outcome) and told.cause is Cause.TIME:
             time.sleep(1.0)  # until the outcome is sent
             os._exit(1)  # with the thread that goes on
+
+
+def map_on_ray(
+    function: Callable[[Item], Value], items: Sequence[Item], *, address: str | None = None, cpus: int | None = None
+) -> Iterator[Mapped[Item, Value]]:
+    """Call a function on each item, in tasks of one core, and yield what became of each, as it comes.
+
+    An item whose worker dies is a failure with a reason, and costs the others nothing.
+
+    Args:
+        function: A function of a module, or a `functools.partial` of one; it keeps what it makes where all see it.
+        items: In the order in which they are started.
+        address: As for `run_on_ray`.
+        cpus: As for `run_on_ray`.
+
+    Raises:
+        MissingRay: Ray is not installed.
+        NodeError: The cluster cannot be joined, or a machine of it has other code.
+    """
+    ray = _start(address, cpus)
+    try:
+        code = None if address is None else code_version()
+        options = {"max_retries": 0, "num_cpus": 1, "scheduling_strategy": "SPREAD"}
+        task = ray.remote(**options)(_call)
+        running = {task.remote(function, code, item): item for item in items}
+        while running:
+            (done,), _ = ray.wait(list(running), num_returns=1)
+            item = running.pop(done)
+            try:
+                yield ray.get(done)
+            except NodeError as error:
+                raise getattr(error, "cause", error) from None
+            except ray.exceptions.WorkerCrashedError:
+                yield Mapped(item, error="its worker crashed or was killed. Run the same command to try again.")
+            except ray.exceptions.RayError as error:
+                told = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+                yield Mapped(item, error=f"its worker was lost: {told}. Run the same command to try again.")
+    finally:
+        ray.shutdown()
+
+
+def _call(function: Callable[[Item], Value], code: str | None, item: Item) -> Mapped[Item, Value]:
+    require_code(code)
+    return called(function, item)
 
 
 def _start(address: str | None, cpus: int | None) -> Any:

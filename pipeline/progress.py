@@ -4,16 +4,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
+from rich.console import Console
 
 from catalogs import counted
 from catalogs.amounts import size_in_words, time_in_words
 from catalogs.plain import plain_text
+from pipeline.bar import Bar, times_of
 from pipeline.damage import SUFFIX
 from pipeline.events import listening
 from pipeline.job import Outcome
@@ -59,7 +57,7 @@ class ProgressReporter:
         self._place = ""
         self._pace = Pace(0.0, 0, 0.0)
         self._told_at = 0.0
-        self._bar = _Bar(self, console)
+        self._bar = Bar(self, console)
 
     def __enter__(self) -> "ProgressReporter":
         self._exit.enter_context(listening(self._heard))
@@ -112,10 +110,7 @@ class ProgressReporter:
 
     def times(self) -> str:
         """Time gone by, and time left."""
-        now = time.monotonic()
-        left = self._pace.seconds_left(now)
-        told = "-:--:--" if left is None else str(timedelta(seconds=round(left)))
-        return f"{timedelta(seconds=int(now - self._pace.began))} elapsed, {told} left"
+        return times_of(self._pace, time.monotonic())
 
     def details(self) -> str:
         """What the bar does not show: failures, pace, machines, and what has been running longest."""
@@ -174,29 +169,6 @@ class ProgressReporter:
 
     def _print(self, line: str, style: str | None = None) -> None:
         self._console.print(plain_text(line, keep="\n"), style=style, markup=False, highlight=False)
-
-
-class _Bar(Progress):
-    """A bar with the times, and a line below it."""
-
-    def __init__(self, reporter: ProgressReporter, console: Console) -> None:
-        self._reporter = reporter
-        super().__init__(
-            TextColumn("{task.fields[place]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}", markup=False),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """The bar, and below it what there is to say."""
-        for task in self.tasks:
-            task.description = self._reporter.times()
-        yield from super().get_renderables()
-        if self.tasks and (details := self._reporter.details()):
-            yield Text(details, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _planned(plan: Plan, unidentified: int) -> str:

@@ -10,6 +10,7 @@ from setol_zoo.edit import Edited, open_for_edit, write_edited
 from setol_zoo.opened_model import AnyModel, OpenedModel, device_for
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import torch
 
     from checkpoints.parts import Part, TensorLayout
@@ -93,12 +94,17 @@ def truncate(
     options = metric_options(preset, min_evals=min_evals, detail="basic")
     opened = open_for_edit(model, Path(out), force=force)
     where = device_for(opened, device)
-    return write_edited(opened, _Truncation(_plan(opened, to, options, where), where), Path(out), force=force)
+    return write_edited(opened, Truncation(_plan(opened, to, options, where), where), Path(out), force=force)
 
 
 @dataclass(frozen=True, slots=True)
-class _Truncation:
-    """The thresholds of every part, as rows that nothing was done for yet."""
+class Truncation:
+    """The thresholds of every part, as rows that nothing was done for yet.
+
+    Attributes:
+        planned: By tensor and part, a row a matrix; one without a `lambda_min` stays as it is.
+        device: torch device of the decompositions.
+    """
 
     planned: Mapping[tuple[str, str | None], Sequence[Truncated]]
     device: str
@@ -106,6 +112,7 @@ class _Truncation:
     def change(
         self, stack: "torch.Tensor", layout: "TensorLayout", part: "Part", _: int
     ) -> "tuple[torch.Tensor, list[Truncated]]":
+        """The matrices of one part cut as planned, and a row on each."""
         from setol.reasons import Reason
         from setol.weights.stack import frobenius_squares
         from setol.weights.truncation import truncate as truncated
@@ -126,6 +133,7 @@ class _Truncation:
         return result, rows or [self.left(layout, part, Reason.NON_FINITE)]
 
     def left(self, layout: "TensorLayout", part: "Part", reason: "Reason") -> Truncated:
+        """The row on a part that stays as it is."""
         planned = self.planned.get((layout.header.name, part.part), ())
         n_evals = sum(plan.n_evals for plan in planned)
         kind = part.kind.value
@@ -140,8 +148,19 @@ def _plan(
     from pipeline.spectra import spectra_table
 
     spectra = spectra_table(model.file, model.checkpoint, device, model.facts)
+    return planned_cuts(spectra, layers_table(spectra, options, config=""), to)
+
+
+def planned_cuts(spectra: "pa.Table", layers: "pa.Table", to: str) -> dict[tuple[str, str | None], list[Truncated]]:
+    """Where every matrix is cut, by tensor and part.
+
+    Args:
+        spectra: Rows of `pipeline.records.SPECTRA_SCHEMA`.
+        layers: Their metrics.
+        to: One of `TO`.
+    """
     rows = defaultdict(list)
-    for row in layers_table(spectra, options, config="").to_pylist():
+    for row in layers.to_pylist():
         threshold = _tail(row) if to == "tail" else _ecs(row, spectra["evals"][row["row"]].values.to_numpy())
         rows[row["tensor"], row["part"]].append(
             Truncated(

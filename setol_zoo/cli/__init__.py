@@ -16,6 +16,7 @@ COMMANDS = {
     "sensitivity": "What ranks and correlations owe to how layers are averaged.",
     "report": "Write one HTML file about the results.",
     "figures": "Draw the theory: its laws beside simulations.",
+    "lab": "Train networks, and hold the theory's claims against them.",
     "theory": "Learning curves of wide networks, from field theory.",
     "export": "Results as a CSV or Parquet file in WeightWatcher's layout.",
     "distance": "How far two models are apart, matrix by matrix.",

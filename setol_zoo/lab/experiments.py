@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 from catalogs.names import unknown_name
 from setol_zoo.lab.errors import SettingError
 from setol_zoo.lab.setting import Setting
+from setol_zoo.lab.zoo import zoo_settings
 
 LEARNING_RATES = tuple(0.01 * factor for factor in (1, 2, 4, 8, 16, 32))
 """With batches of 32 (arXiv 2507.17912, section 6)."""
 
 BATCH_SIZES = (32, 16, 8, 4, 2, 1)
 """With the learning rate 0.01."""
+
+ALONE = LEARNING_RATES[-2:]
+"""For a layer that learns alone: where the paper's seeds part. Smaller ones take a thousand epochs to that curve."""
 
 SEEDS = 3
 
@@ -25,36 +29,46 @@ class Experiment:
     Attributes:
         name: What it is asked for by.
         question: What it answers.
-        data: The data set that it is meant for.
         settings_of: Makes the settings of one seed.
+        seeds: How many seeds it takes.
+        quick: Makes fewer networks, or smaller ones; None for those of one seed, with 30 epochs at most.
+        core_minutes: Of one core of a machine of 2026, about, for all of it; None where nobody measured it.
     """
 
     name: str
     question: str
-    data: str
     settings_of: Callable[[int], tuple[Setting, ...]]
+    seeds: int = SEEDS
+    quick: Callable[[], tuple[Setting, ...]] | None = None
+    core_minutes: int | None = None
 
-    def settings(self, *, data: str | None = None, seeds: int = SEEDS, quick: bool = False) -> tuple[Setting, ...]:
+    def settings(
+        self, *, data: str | None = None, seeds: int | None = None, quick: bool = False
+    ) -> tuple[Setting, ...]:
         """All networks of it, each once.
 
         Args:
-            data: Another data set.
-            seeds: How many seeds, from 0.
-            quick: One seed, and 30 epochs at most.
+            data: Another data set for all of them.
+            seeds: How many seeds, from 0; None for its own number.
+            quick: The quick ones, of one seed.
 
         Raises:
             SettingError: Fewer than one seed.
         """
-        if seeds < 1:
-            raise SettingError(f"need at least one seed; got {seeds}.")
-        found = [
-            replace(setting, data=data or self.data)
-            for seed in range(1 if quick else seeds)
-            for setting in self.settings_of(seed)
-        ]
+        wanted = self.seeds if seeds is None else seeds
+        if wanted < 1:
+            raise SettingError(f"need at least one seed; got {wanted}.")
         if quick:
-            found = [replace(setting, max_epochs=min(setting.max_epochs, _QUICK_EPOCHS)) for setting in found]
+            found = self.quick() if self.quick else tuple(map(_shortened, self.settings_of(0)))
+        else:
+            found = tuple(setting for seed in range(wanted) for setting in self.settings_of(seed))
+        if data is not None:
+            found = tuple(replace(setting, data=data) for setting in found)
         return tuple(dict.fromkeys(found))
+
+
+def _shortened(setting: Setting) -> Setting:
+    return replace(setting, max_epochs=min(setting.max_epochs, _QUICK_EPOCHS))
 
 
 def experiment(name: str) -> Experiment:
@@ -76,10 +90,10 @@ def _both_sweeps(seed: int) -> tuple[Setting, ...]:
 
 
 def _only(layer: str) -> Callable[[int], tuple[Setting, ...]]:
-    """The learning rates with one layer that learns; the published runs have all of them."""
+    """The largest learning rates with one layer that learns."""
 
     def settings(seed: int) -> tuple[Setting, ...]:
-        return tuple(Setting(seed=seed, learning_rate=rate, trained=layer) for rate in LEARNING_RATES)
+        return tuple(Setting(seed=seed, learning_rate=rate, trained=layer) for rate in ALONE)
 
     return settings
 
@@ -90,20 +104,27 @@ EXPERIMENTS = {
         Experiment(
             name="mlp3",
             question="How do alpha, the ERG condition and test error move with learning rate and batch size?",
-            data="mnist",
             settings_of=_both_sweeps,
+            core_minutes=42,
         ),
         Experiment(
             name="fc1",
             question="What becomes of a layer that has to learn alone: FC1, the first?",
-            data="mnist",
             settings_of=_only("fc1"),
         ),
         Experiment(
             name="fc2",
             question="What becomes of a layer that is too small for its task: FC2 alone?",
-            data="mnist",
             settings_of=_only("fc2"),
+            core_minutes=13,
+        ),
+        Experiment(
+            name="zoo",
+            question="Do metrics of weights tell test errors beyond parameters, norms and training errors?",
+            settings_of=lambda seed: zoo_settings(seed=seed),
+            seeds=1,
+            quick=lambda: zoo_settings(quick=True),
+            core_minutes=45,
         ),
     )
 }

@@ -41,7 +41,7 @@ class _Autograd:
         with torch.enable_grad():
             loss = nn.functional.cross_entropy(self._network(inputs), targets, reduction="sum")
             self._optimizer.zero_grad()
-            (loss / len(inputs)).backward()  # type: ignore[no-untyped-call]
+            (loss / len(inputs)).backward()
         self._optimizer.step()
         return loss.detach()
 

@@ -57,10 +57,11 @@ def split_frozen(network: nn.Sequential) -> tuple[nn.Sequential, nn.Sequential]:
 
     What the frozen ones make of the examples is the same in every step, so it is worked out once.
     """
+    layers = list(network.named_children())
     first = next(
-        place for place, layer in enumerate(network) if any(value.requires_grad for value in layer.parameters())
+        place for place, (_, layer) in enumerate(layers) if any(value.requires_grad for value in layer.parameters())
     )
-    return network[:first], network[first:]
+    return nn.Sequential(OrderedDict(layers[:first])), nn.Sequential(OrderedDict(layers[first:]))
 
 
 def n_parameters(network: nn.Module) -> int:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 
 from pipeline.parquet import parquet_of
 from setol_zoo.lab.data.examples import DataSet
+from setol_zoo.lab.errors import SettingError
 from setol_zoo.lab.networks import n_parameters
 from setol_zoo.lab.setting import Setting
 from setol_zoo.lab.training import train
@@ -25,6 +27,9 @@ from setol_zoo.lab.training import train
 FOLDER = Path("trained", "v1")
 
 _TABLE = "epochs.parquet"
+
+_STALE_SECONDS = 6 * 3600
+"""Age after which an unfinished training is taken for what a killed process left behind."""
 
 _SETTING = b"setting"
 """Key of the table's metadata that holds the setting as JSON."""
@@ -124,16 +129,23 @@ def all_trained(results: Path) -> tuple[Trained, ...]:
 
 
 def remove_leftovers(results: Path) -> None:
-    """Remove what killed trainings left; none may be running on the folder."""
+    """Remove what killed trainings left: nothing was written there for as long as no training of ours is silent."""
     for left in (results / FOLDER).glob(".*-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):  # another process has just put it in place
+            if time.time() - max(path.stat().st_mtime for path in (left, *left.iterdir())) > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _read(folder: Path) -> Trained:
-    table = pq.read_table(folder / _TABLE)
-    content = json.loads(table.schema.metadata[_SETTING])
-    setting = Setting(**{**content, "widths": tuple(content["widths"])})
-    return Trained(setting, folder, tuple(EpochRow(**row) for row in table.to_pylist()))
+    try:
+        table = pq.read_table(folder / _TABLE)
+        content = json.loads(table.schema.metadata[_SETTING])
+        setting = Setting(**{**content, "widths": tuple(content["widths"])})
+        return Trained(setting, folder, tuple(EpochRow(**row) for row in table.to_pylist()))
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise SettingError(
+            f"{folder / _TABLE} cannot be read: {error}. Remove {folder}, and the same command trains it again."
+        ) from error
 
 
 def _weights(epoch: int) -> str:

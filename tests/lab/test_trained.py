@@ -1,5 +1,6 @@
 """Trainings in a results folder: whole or not at all."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -61,10 +62,14 @@ def test_what_breaks_off_leaves_nothing(tmp_path: Path, digits: DataSet, monkeyp
 
 def test_leftovers_of_the_killed(tmp_path: Path, digits: DataSet) -> None:
     train_into(tmp_path, SETTING, digits)
-    (tmp_path / FOLDER / f".{SETTING.id}-abc" / SETTING.id).mkdir(parents=True)
+    killed, running = (tmp_path / FOLDER / f".{SETTING.id}-{end}" for end in ("abc", "def"))
+    for left in (killed, running):
+        (left / SETTING.id).mkdir(parents=True)
+    for path in (killed / SETTING.id, killed, running):  # another process wrote into the running one just now
+        os.utime(path, (1e9, 1e9))
     assert len(all_trained(tmp_path)) == 1
     remove_leftovers(tmp_path)
-    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == [SETTING.id]
+    assert {path.name for path in (tmp_path / FOLDER).iterdir()} == {SETTING.id, running.name}
 
 
 def test_diverged_has_its_rows(tmp_path: Path, digits: DataSet) -> None:
