@@ -8,7 +8,7 @@ CLUSTER ?= ray_cluster.yaml
 ARGS ?= --catalog demo --results results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo sync submit test lint types check reference estimators lock clean
+.PHONY: help env demo sync submit test lint types check reference estimators laboratory lock clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +54,9 @@ reference: env  ## Make the WeightWatcher reference values anew, in an environme
 
 estimators: env  ## Measure the estimators of alpha anew: docs/estimators.md, some 5 minutes of one core
 	$(BIN)/python docs/make_estimators.py
+
+laboratory: env  ## Make docs/laboratory.md and its figures anew from the stored tables
+	$(BIN)/python docs/make_laboratory.py
 
 lock: env  ## Pin what is installed now, as plain names and versions
 	$(BIN)/python -m pip list --format freeze --exclude-editable | grep -viE '^(pip|setuptools|setol-zoo|triton|nvidia-|cuda-)' | sed -E 's/\+[A-Za-z0-9.]+$$//' > requirements.lock

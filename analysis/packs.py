@@ -8,6 +8,8 @@ it: a cache that cannot be written, or was deleted, costs time alone.
 
 import hashlib
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -26,6 +28,10 @@ FEWEST = 100
 
 ROOM = 4 * 2**30
 """Bytes that are kept in all; what was not used for longest goes first."""
+
+
+STALE_SECONDS = 24 * 3600
+"""Age after which what is half-made is taken for what a killed process left."""
 
 
 def lots(paths: Sequence[Path], size: int = PACKED) -> Iterator[Sequence[Path]]:
@@ -89,9 +95,15 @@ def keep_pack(connection: duckdb.DuckDBPyConnection, table: str, first: int, pac
 def make_room(folder: Path) -> None:
     """Delete what was not used for longest, until the rest fits; what was used last stays, however large it is.
 
+    What killed processes left half-made goes too: it may be as large as what is kept.
+
     Raises:
         OSError: The folder cannot be read, or changed.
     """
+    for left in folder.glob(".*"):
+        with suppress(OSError):  # another process has just put it in place
+            if time.time() - left.lstat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     kept = [path for suffix in ("parquet", "duckdb") for path in folder.glob(f"*.{suffix}")]
     found = sorted(((path.stat(), path) for path in kept), key=lambda each: -each[0].st_mtime_ns)
     total = 0

@@ -51,7 +51,7 @@ def scale_metrics(evals: NDArray[np.float64]) -> ScaleMetrics | Reason:
     positive = evals[evals > 0]
     if not len(positive):
         return Reason.ZERO_MATRIX
-    (found,) = scale_metrics_of_each(positive[None])
+    (found,) = scale_metrics_of_each(positive[None].astype(np.float64))  # a caller's own may be float32
     return found
 
 
@@ -89,7 +89,7 @@ def log_alpha_norm(evals: NDArray[np.float64], alpha: float) -> float:
     check_spectrum(evals)
     if not np.any(evals > 0):
         raise SetolError("need at least one positive eigenvalue for the alpha norm; got only zeros.")
-    (norm,) = log_alpha_norm_of_each(evals[evals > 0][None], [alpha])
+    (norm,) = log_alpha_norm_of_each(evals[evals > 0][None].astype(np.float64), [alpha])
     return norm
 
 

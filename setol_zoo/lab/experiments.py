@@ -111,6 +111,7 @@ EXPERIMENTS = {
             name="fc1",
             question="What becomes of a layer that has to learn alone: FC1, the first?",
             settings_of=_only("fc1"),
+            core_minutes=17,
         ),
         Experiment(
             name="fc2",

@@ -92,12 +92,14 @@ def train_into(results: Path, setting: Setting, data: DataSet) -> Trained:
         data: Its data set.
 
     Raises:
-        SettingError: The data set and the setting do not go together; nothing is left behind.
+        SettingError: The data set and the setting do not go together, or part of a training lies in its place; nothing
+            is left behind.
     """
     if (found := trained(results, setting)) is not None:
         return found
     home = results / FOLDER
     home.mkdir(parents=True, exist_ok=True)
+    _require_free(home / setting.id)
     with tempfile.TemporaryDirectory(dir=home, prefix=f".{setting.id}-") as typed:
         made = Path(typed, setting.id)
         made.mkdir()
@@ -107,6 +109,7 @@ def train_into(results: Path, setting: Setting, data: DataSet) -> Trained:
             rows.append(EpochRow(**values, params=n_parameters(state.network)))
             if state.kept:
                 save_file(state.network.state_dict(), made / _weights(state.epoch))
+            os.utime(made)  # not silent, for `remove_leftovers`, where no state is kept for long
         schema = _SCHEMA.with_metadata({_SETTING: json.dumps(setting.content, sort_keys=True)})
         table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
         (made / _TABLE).write_bytes(parquet_of(table))
@@ -134,6 +137,19 @@ def remove_leftovers(results: Path) -> None:
         with suppress(OSError):  # another process has just put it in place
             if time.time() - max(path.stat().st_mtime for path in (left, *left.iterdir())) > _STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _require_free(folder: Path) -> None:
+    """A training is put in place whole, so what has no table was copied or deleted in part."""
+    try:
+        left = folder.is_dir() and any(folder.iterdir()) and not (folder / _TABLE).exists()
+    except FileNotFoundError:
+        left = False
+    if left:
+        raise SettingError(
+            f"{folder} is part of a training, without {_TABLE}. Copy it again whole; or remove it, and the same command "
+            "trains it again."
+        )
 
 
 def _read(folder: Path) -> Trained:

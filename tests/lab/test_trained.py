@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from setol_zoo.lab import trained as store
 from setol_zoo.lab.data import DataSet, load
+from setol_zoo.lab.errors import SettingError
 from setol_zoo.lab.setting import Setting
 from setol_zoo.lab.trained import FOLDER, all_trained, remove_leftovers, train_into, trained
 from setol_zoo.lab.training import train
@@ -77,3 +78,29 @@ def test_diverged_has_its_rows(tmp_path: Path, digits: DataSet) -> None:
     assert found.epochs[-1].end == "diverged"
     assert found.epochs[-1].test_error is None and not found.epochs[-1].kept
     assert [path.name for path in sorted(found.folder.iterdir())] == ["epoch-0000.safetensors", "epochs.parquet"]
+
+
+def test_part_of_a_training_is_told_before_it_is_trained(
+    tmp_path: Path, digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = train_into(tmp_path, SETTING, digits).folder
+    (folder / "epochs.parquet").unlink()
+    monkeypatch.setattr(store, "train", lambda *_: pytest.fail("trained again"))
+    with pytest.raises(SettingError, match=f"{folder} is part of a training, without epochs.parquet.*or remove it"):
+        train_into(tmp_path, SETTING, digits)
+
+
+def test_one_that_keeps_its_last_state_alone_is_not_silent(
+    tmp_path: Path, digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beside(*given: object) -> Iterator[object]:
+        for state in train(*given):  # type: ignore[arg-type]
+            if state.epoch == 2:  # in the first it was long ago that anything was written
+                remove_leftovers(tmp_path)
+            yield state
+            if state.epoch == 0:
+                for path in (tmp_path / FOLDER).rglob("*"):
+                    os.utime(path, (1e9, 1e9))
+
+    monkeypatch.setattr(store, "train", beside)
+    assert train_into(tmp_path, replace(SETTING, kept="last", max_epochs=3), digits).epochs[-1].epoch == 3

@@ -111,3 +111,9 @@ def test_alpha_norm_refuses_a_zero_matrix():
 def test_refuses_what_is_no_spectrum(metric, evals, message):
     with pytest.raises(SetolError, match=message):
         metric(evals)
+
+
+def test_a_spectrum_in_float32_gives_float64():
+    evals = (np.arange(1, 300) / 7).astype(np.float32)
+    assert scale_metrics(evals) == scale_metrics(evals.astype(np.float64))
+    assert log_alpha_norm(evals, 2.7) == log_alpha_norm(evals.astype(np.float64), 2.7)

@@ -66,4 +66,11 @@ def load(name: str, cache: Path | None = None, say: Say = say_here) -> DataSet:
     """
     if name not in DATA:
         raise DataError(unknown_name("data set", name, DATA))
-    return DATA[name].read(cache or cache_directory(), say)
+    cache = cache or cache_directory()
+    try:
+        return DATA[name].read(cache, say)
+    except OSError as error:
+        raise DataError(
+            f"the data set {name} cannot be kept in {cache}: {error.strerror or error}. Choose another folder with "
+            "SETOL_CACHE, or mend its permissions."
+        ) from error
