@@ -141,14 +141,10 @@ def remove_leftovers(results: Path) -> None:
 
 def _require_free(folder: Path) -> None:
     """A training is put in place whole, so what has no table was copied or deleted in part."""
-    try:
-        left = folder.is_dir() and any(folder.iterdir()) and not (folder / _TABLE).exists()
-    except FileNotFoundError:
-        left = False
-    if left:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _TABLE).exists():
         raise SettingError(
-            f"{folder} is part of a training, without {_TABLE}. Copy it again whole; or remove it, and the same command "
-            "trains it again."
+            f"{folder} is part of a training, without {_TABLE}. Copy it again whole, or remove it: the same command "
+            "then trains it again."
         )
 
 
