@@ -60,7 +60,8 @@ def read_all_tables(experiments: Sequence[str], results: Path | None = None) -> 
     """
     found = [read_tables(each, results) for each in dict.fromkeys(experiments)]
     seen = pa.array([], pa.string())
-    networks, layers = [], []
+    networks: list[pa.Table] = []
+    layers: list[pa.Table] = []
     for each in found:
         for table, kept in ((each.networks, networks), (each.layers, layers)):
             kept.append(table.filter(pc.invert(pc.is_in(table["training"], seen))))
