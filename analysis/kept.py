@@ -45,8 +45,8 @@ def _attached(connection: duckdb.DuckDBPyConnection, kept: Path) -> bool:
     # DuckDB lets queries read an attached file as a text too, by its name: that is gone as soon as it is attached.
     name = kept.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        os.link(kept, name)
         os.utime(kept)
+        os.link(kept, name)
         connection.execute(f"ATTACH {sql_text(str(name))} AS opened (READ_ONLY)")
     except (OSError, duckdb.Error):
         return False

@@ -178,8 +178,10 @@ class Monitor:
         return MonitorCallback(self)
 
     def __repr__(self) -> str:
+        from catalogs import counted
+
         epochs = self.epochs
-        done = f"{len(epochs)} epochs logged, the last is {epochs[-1]}" if epochs else "nothing logged yet"
+        done = f"{counted(len(epochs), 'epoch')} logged, the last is {epochs[-1]}" if epochs else "nothing logged yet"
         return f"Monitor of {type(self.model).__name__} in {self._files.where}: {done}"
 
     def _write_scalars(self, logged: "Logged") -> None:

@@ -88,6 +88,7 @@ class Setting:
         _require(0 <= self.held_out < 1, "held_out of at least 0, below 1", self.held_out)
         _require(self.max_epochs >= 1, "max_epochs of at least 1", self.max_epochs)
         _require(self.patience >= 0, "patience of at least 0", self.patience)
+        _require(0 <= self.min_drop < float("inf"), "a min_drop of at least 0", self.min_drop)
         _require(0 <= self.seed < 2**32, "a seed of 0 to 4294967295", self.seed)
 
     @property

@@ -126,11 +126,6 @@ def trained(results: Path, setting: Setting) -> Trained | None:
     return _read(folder) if (folder / _TABLE).exists() else None
 
 
-def all_trained(results: Path) -> tuple[Trained, ...]:
-    """Every training of a results folder that has ended, in the order of their ids."""
-    return tuple(_read(table.parent) for table in sorted((results / FOLDER).glob(f"[!.]*/{_TABLE}")))
-
-
 def remove_leftovers(results: Path) -> None:
     """Remove what killed trainings left: nothing was written there for as long as no training of ours is silent."""
     for left in (results / FOLDER).glob(".*-*"):

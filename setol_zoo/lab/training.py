@@ -19,7 +19,7 @@ from setol_zoo.lab.networks import build, errors, split_frozen
 from setol_zoo.lab.setting import Setting
 
 CONVERGED, MAX_EPOCHS, DIVERGED = "converged", "max_epochs", "diverged"
-"""How training ends: the loss has stopped falling, the last epoch came first, a loss was not finite."""
+"""How training ends: the loss has stopped falling, the last epoch came first, a loss or a weight was not finite."""
 
 _GATHERED = 4096
 """Examples that are brought into the order of an epoch at a time."""
@@ -104,7 +104,7 @@ def train(setting: Setting, data: DataSet) -> Iterator[Epoch]:
     for epoch in range(1, setting.max_epochs + 1):
         permutation = torch.from_numpy(order.permutation(len(inputs)))
         loss = _epoch(steps, inputs, targets, permutation, setting.batch_size)
-        if not math.isfinite(loss):
+        if not (math.isfinite(loss) and all(bool(value.isfinite().all()) for value in network.parameters())):
             yield measured(epoch, DIVERGED, None)
             return
         waited = 0 if loss < least - setting.min_drop else waited + 1

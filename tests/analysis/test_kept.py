@@ -1,5 +1,6 @@
 """Large folders are opened from a database in the cache: the same answers, and what they are read from."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,19 @@ def test_a_kept_database_is_read_alone(folder, tmp_path):
     assert len(results.sql(f"FROM read_blob('{attached['path']}')")) == 0  # no such file any more
     assert [path.read_bytes() for path in databases(tmp_path)] == before
     assert {row["name"] for row in results.rows("SHOW TABLES")} - set(VIEWS) == {"stored_spectra"}
+
+
+def test_what_killed_processes_left_goes(folder, tmp_path):
+    opened = tmp_path / "cache" / "opened"
+    (opened / ".b.waiting").mkdir(parents=True)
+    left, made = [opened / ".a.tmp", opened / ".b.waiting" / "x", opened / ".b.waiting"], opened / ".c.tmp"
+    for path in (left[0], left[1], made):
+        path.write_bytes(b"DUCK")
+    for path in left:
+        os.utime(path, (1e9, 1e9))
+    open_results(folder)
+    found = databases(tmp_path)
+    assert [path.suffix for path in found if path != made] == [".duckdb"] and made in found
 
 
 def test_what_is_used_stays_and_what_was_not_makes_room(folder, tmp_path, monkeypatch):

@@ -109,3 +109,9 @@ def test_a_split_takes_from_each_class_its_share():
 def test_an_order_is_a_permutation_that_numpy_keeps():
     assert sorted(fixed_order(1000, seed=3)) == list(range(1000))
     assert fixed_order(8, seed=3).tolist() == ORDER_OF_8
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=f"data set mnist cannot be kept in {tmp_path}/file: .*with SETOL_CACHE"):
+        load("mnist", tmp_path / "file", refuse)

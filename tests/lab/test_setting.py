@@ -27,6 +27,7 @@ from setol_zoo.lab.setting import Setting
         ({"held_out": 1.0}, "held_out"),
         ({"max_epochs": 0}, "max_epochs"),
         ({"patience": -1}, "patience"),
+        ({"min_drop": float("nan")}, "min_drop of at least 0; got nan"),
         ({"seed": -1}, "seed"),
     ],
 )
@@ -43,6 +44,7 @@ def test_id_tells_every_field_apart() -> None:
             *(("data", "digits"), ("widths", (300, 101)), ("batch_size", 16), ("learning_rate", 0.02)),
             *(("weight_decay", 1e-4), ("label_noise", 0.1), ("data_share", 0.5), ("trained", "fc1"), ("seed", 1)),
             *(("max_epochs", 10), ("patience", 4), ("min_drop", 1e-3), ("held_out", 0.0), ("architecture", "cnn")),
+            ("kept", "last"),
         )
     ]
     assert len({setting.id for setting in (first, *others)}) == len(others) + 1

@@ -13,7 +13,7 @@ from setol_zoo.lab import trained as store
 from setol_zoo.lab.data import DataSet, load
 from setol_zoo.lab.errors import SettingError
 from setol_zoo.lab.setting import Setting
-from setol_zoo.lab.trained import FOLDER, all_trained, remove_leftovers, train_into, trained
+from setol_zoo.lab.trained import FOLDER, remove_leftovers, train_into, trained
 from setol_zoo.lab.training import train
 
 SETTING = Setting(data="digits", widths=(24,), learning_rate=0.1, max_epochs=18, patience=0)
@@ -31,7 +31,6 @@ def test_stored_as_trained(tmp_path: Path, digits: DataSet) -> None:
     assert trained(tmp_path, SETTING) is None
     found = train_into(tmp_path, SETTING, digits)
     assert found == trained(tmp_path, SETTING)
-    assert all_trained(tmp_path) == (found,)
     assert [row.epoch for row in found.epochs] == list(range(19))
     assert [row.epoch for row in found.epochs if row.kept] == [*range(17), 18]
     (*_, last) = train(SETTING, digits)
@@ -68,7 +67,6 @@ def test_leftovers_of_the_killed(tmp_path: Path, digits: DataSet) -> None:
         (left / SETTING.id).mkdir(parents=True)
     for path in (killed / SETTING.id, killed, running):  # another process wrote into the running one just now
         os.utime(path, (1e9, 1e9))
-    assert len(all_trained(tmp_path)) == 1
     remove_leftovers(tmp_path)
     assert {path.name for path in (tmp_path / FOLDER).iterdir()} == {SETTING.id, running.name}
 

@@ -134,3 +134,11 @@ def test_eight_epochs_of_each_octave_are_kept() -> None:
     kept = [epoch for epoch in range(129) if is_kept(epoch)]
     assert kept[:17] == list(range(17))
     assert [sum(2**octave <= epoch < 2 ** (octave + 1) for epoch in kept) for octave in (4, 5, 6)] == [8, 8, 8]
+
+
+def test_weights_that_are_not_finite_diverge_too(tiny: DataSet) -> None:
+    """One batch an epoch: its loss is taken before the step that overflows."""
+    setting = Setting(data="tiny", widths=(4,), batch_size=40, held_out=0.0, learning_rate=1e38, max_epochs=1)
+    grown = replace(setting, weight_decay=1e38)  # multiplies the weights by -inf
+    (*_, last) = train(grown, tiny)
+    assert (last.end, last.kept, last.test_loss) == ("diverged", False, None)
