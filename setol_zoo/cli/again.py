@@ -1,4 +1,4 @@
-"""The `setol run` that finishes a results folder, told from what lies in it."""
+"""The `setol run`, or `setol lab run`, that finishes a results folder, told from what lies in it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,12 +76,17 @@ def _command(opened: "Results", models: list[str], results: "Where", retry: Sequ
     if not on_disk:
         return None
     asked = _asked(on_disk, opened.configuration.catalog)
+    if asked[0] == "lab":
+        return [*asked, "--results", results]
     return ["run", *asked, *_typed(opened.configuration.options).words, *retry, "--results", results]
 
 
 def _asked(models: list[str], catalog: str) -> list[str]:
     from catalogs import catalog_names, load_catalog
+    from setol_zoo.lab.experiments import CALLED
 
+    if catalog.startswith(CALLED):
+        return catalog.split()
     if catalog in catalog_names() and set(models) <= set(load_catalog(catalog).models):
         return ["--catalog", catalog]
     return models if len(models) <= MOST_NAMED else ["--catalog", "CATALOG"]

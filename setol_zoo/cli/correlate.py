@@ -18,7 +18,7 @@ from setol_zoo.cli.common import (
     results_option,
 )
 from setol_zoo.cli.completion import complete_score_part
-from setol_zoo.cli.table_options import SHOWN, table_options
+from setol_zoo.cli.table_options import SHOWN, nothing_scored, table_options
 
 if TYPE_CHECKING:
     from analysis.claim import Claim
@@ -131,7 +131,7 @@ def command(
         _print_json(pairs, notes, behind)
         return
     if not samples:
-        click.echo("no scored models in these results: give the catalog a scores.csv")
+        click.echo(nothing_scored(opened))
     for place, (found, study) in enumerate(pairs):
         if place:
             click.echo()

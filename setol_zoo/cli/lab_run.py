@@ -33,8 +33,15 @@ if TYPE_CHECKING:
 @experiment_argument
 @results_option
 @click.option("--data", help="Another data set, such as digits, which needs no download.")
-@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds; by default those of the experiment.")
-@click.option("--quick/--full", default=False, show_default=True, help="One seed, and training that ends early.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="How many; by default those of the experiment, 1 with --quick."
+)
+@click.option(
+    "--quick/--full",
+    default=False,
+    show_default=True,
+    help="Training that ends early, and one seed.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N networks.")
 @click.option(
     "--executor",
@@ -89,7 +96,9 @@ def run(
 
     screen = console(stderr=True)
     mapper, execute = _executors(executor, address, cpus, lambda line: screen.print(line, markup=False))
-    request = LabRequest(found.name, settings, results.absolute(), cache_directory(), mapper, execute)
+    words = _words(quick=quick, data=data, seeds=seeds, limit=limit)
+    asked = " ".join([found.name, *words])
+    request = LabRequest(found.name, asked, settings, results.absolute(), cache_directory(), mapper, execute)
     with LabProgress(screen) as progress, ProgressReporter(screen, lines=not screen.is_terminal) as reporter:
         summary = run_experiment(request, progress, reporter)
     _print_end(found.name, results, summary, as_json=as_json)
@@ -107,6 +116,12 @@ def _settings(found: "Experiment", data: str | None, seeds: int | None, *, quick
         raise DataError(unknown_name("data set", data, DATA))
     chosen: dict[str, Any] = {} if seeds is None else {"seeds": seeds}
     return found.settings(data=data, quick=quick, **chosen)
+
+
+def _words(*, quick: bool, **chosen: object) -> list[str]:
+    """The options that say which networks are trained, as they would be typed."""
+    typed = ["--quick"] if quick else []
+    return typed + [word for name, value in chosen.items() if value is not None for word in (f"--{name}", str(value))]
 
 
 def _executors(

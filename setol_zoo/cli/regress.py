@@ -19,7 +19,7 @@ from setol_zoo.cli.common import (
     typed_command,
 )
 from setol_zoo.cli.completion import complete_score_part
-from setol_zoo.cli.table_options import SHOWN, table_options
+from setol_zoo.cli.table_options import SHOWN, nothing_scored, table_options
 
 if TYPE_CHECKING:
     from analysis.regression_records import Regressed
@@ -93,7 +93,7 @@ def command(
         print_json({"regressions": [asdict(each) for each in found], "notes": list(asked.notes)})
         return
     if not asked.samples:
-        click.echo("no scored models in these results: give the catalog a scores.csv")
+        click.echo(nothing_scored(asked.opened))
     for place, each in enumerate(found):
         if place:
             click.echo()

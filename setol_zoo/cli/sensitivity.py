@@ -16,6 +16,7 @@ from setol_zoo.cli.common import (
     shown_path,
     typed_command,
 )
+from setol_zoo.cli.table_options import nothing_scored
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +67,7 @@ def command(results: "Where", config: str | None, metrics: tuple[str, ...], data
     if not found.n_models:
         click.echo("no finished models in these results")
     elif found.target is None:
-        click.echo("no scored models in these results: give the catalog a scores.csv")
+        click.echo(nothing_scored(opened))
     _print_tables(found, missing, every_choice=bool(metrics))
     if missing.metrics:
         told = f"exploratory (a choice that was made because its tau is larger is a selection). {looks}"

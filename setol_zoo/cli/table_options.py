@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from setol_zoo.cli.completion import complete_scores, complete_unit
+
+if TYPE_CHECKING:
+    from analysis.results import Results
 
 SHOWN = 3
 """Scores that are shown without being asked for, those of most models."""
@@ -45,3 +48,10 @@ def table_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def nothing_scored(opened: "Results | None") -> str:
+    """Why there is no model with metrics and a score, in a line."""
+    if opened is not None and opened.rows("SELECT 1 FROM scores LIMIT 1"):
+        return "no model that has a score is analyzed yet: setol status says how to go on"
+    return "no scored models in these results: give the catalog a scores.csv"

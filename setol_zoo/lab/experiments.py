@@ -17,6 +17,9 @@ BATCH_SIZES = (32, 16, 8, 4, 2, 1)
 ALONE = LEARNING_RATES[-2:]
 """For a layer that learns alone: where the paper's seeds part. Smaller ones take a thousand epochs to that curve."""
 
+CALLED = "lab run "
+"""How the catalog of trained networks is named: by the words behind `setol` that train them."""
+
 SEEDS = 3
 
 _QUICK_EPOCHS = 30
@@ -31,7 +34,7 @@ class Experiment:
         question: What it answers.
         settings_of: Makes the settings of one seed.
         seeds: How many seeds it takes.
-        quick: Makes fewer networks, or smaller ones; None for those of one seed, with 30 epochs at most.
+        quick: Makes fewer networks of one seed, or smaller ones; None for the same with 30 epochs at most.
         core_minutes: Of one core of a machine of 2026, about, for all of it; None where nobody measured it.
     """
 
@@ -39,7 +42,7 @@ class Experiment:
     question: str
     settings_of: Callable[[int], tuple[Setting, ...]]
     seeds: int = SEEDS
-    quick: Callable[[], tuple[Setting, ...]] | None = None
+    quick: Callable[[int], tuple[Setting, ...]] | None = None
     core_minutes: int | None = None
 
     def settings(
@@ -49,26 +52,24 @@ class Experiment:
 
         Args:
             data: Another data set for all of them.
-            seeds: How many seeds, from 0; None for its own number.
-            quick: The quick ones, of one seed.
+            seeds: How many seeds, from 0; None for its own number, and for one where they are quick.
+            quick: The quick ones.
 
         Raises:
             SettingError: Fewer than one seed.
         """
-        wanted = self.seeds if seeds is None else seeds
+        wanted = (1 if quick else self.seeds) if seeds is None else seeds
         if wanted < 1:
             raise SettingError(f"need at least one seed; got {wanted}.")
-        if quick:
-            found = self.quick() if self.quick else tuple(map(_shortened, self.settings_of(0)))
-        else:
-            found = tuple(setting for seed in range(wanted) for setting in self.settings_of(seed))
+        settings_of = (self.quick or self._shortened) if quick else self.settings_of
+        found = tuple(setting for seed in range(wanted) for setting in settings_of(seed))
         if data is not None:
             found = tuple(replace(setting, data=data) for setting in found)
         return tuple(dict.fromkeys(found))
 
-
-def _shortened(setting: Setting) -> Setting:
-    return replace(setting, max_epochs=min(setting.max_epochs, _QUICK_EPOCHS))
+    def _shortened(self, seed: int) -> tuple[Setting, ...]:
+        made = self.settings_of(seed)
+        return tuple(replace(setting, max_epochs=min(setting.max_epochs, _QUICK_EPOCHS)) for setting in made)
 
 
 def experiment(name: str) -> Experiment:
@@ -124,7 +125,7 @@ EXPERIMENTS = {
             question="Do metrics of weights tell test errors beyond parameters, norms and training errors?",
             settings_of=lambda seed: zoo_settings(seed=seed),
             seeds=1,
-            quick=lambda: zoo_settings(quick=True),
+            quick=lambda seed: zoo_settings(quick=True, seed=seed),
             core_minutes=45,
         ),
     )

@@ -21,6 +21,7 @@ from pipeline.summary import Executor, Reporter, RunSummary
 from setol_zoo.lab.catalog import catalog_of
 from setol_zoo.lab.cut_errors import CutErrors, cut_errors, cut_into
 from setol_zoo.lab.data import DataSet, load
+from setol_zoo.lab.experiments import CALLED
 from setol_zoo.lab.lab_tables import Tables
 from setol_zoo.lab.networks import build
 from setol_zoo.lab.setting import Setting
@@ -52,6 +53,7 @@ class LabRequest:
 
     Attributes:
         experiment: Its name, which the tables bear.
+        asked: The words behind `setol lab run` that ask for the same networks; the results folder keeps them.
         settings: The networks.
         results: The results folder, of this machine.
         cache: Where data sets are kept.
@@ -60,6 +62,7 @@ class LabRequest:
     """
 
     experiment: str
+    asked: str
     settings: tuple[Setting, ...]
     results: Path
     cache: Path
@@ -133,7 +136,7 @@ def run_experiment(request: LabRequest, progress: Progress, reporter: Reporter) 
     diverged = tuple(each.setting.name for each in found if each.epochs[-1].end == "diverged")
     analysis, paths = None, tuple[Path, ...]()
     if found:
-        catalog = catalog_of(request.experiment, found, data)
+        catalog = catalog_of(f"{CALLED}{request.asked}", found, data)
         analysis = drive(
             RunRequest(catalog, ResultsFolder(request.results), request.cache, OPTIONS, "cpu", retry_failed=True),
             request.execute,

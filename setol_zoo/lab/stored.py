@@ -72,11 +72,7 @@ def read_all_tables(experiments: Sequence[str], results: Path | None = None) -> 
 def _read(folder: Traversable | Path, experiment: str, table: str, results: Path | None) -> pa.Table:
     path = folder / _name(experiment, table)
     if not path.is_file():
-        where = "come with the package" if results is None else f"are in {results}"
-        raise SettingError(
-            f"no tables of the experiment {experiment} {where}. Make them: setol lab run {experiment} --results "
-            f"{results or 'DIR'}"
-        )
+        raise SettingError(_missing(experiment, results))
     try:
         return pq.read_table(pa.BufferReader(path.read_bytes()))
     except (OSError, pa.ArrowException) as error:
@@ -87,3 +83,23 @@ def _read(folder: Traversable | Path, experiment: str, table: str, results: Path
 
 def _name(experiment: str, table: str) -> str:
     return f"{experiment}-{table}.parquet"
+
+
+def _missing(experiment: str, results: Path | None) -> str:
+    """Why there are no tables, and what to do."""
+    if results is None:
+        return (
+            f"no tables of the experiment {experiment} come with the package. Make them: setol lab run {experiment} "
+            "--results DIR"
+        )
+    if not results.is_dir():
+        return f"need a results folder; there is none at {results}."
+    if (results / "trained").is_dir():
+        return (
+            f"{results} has trained networks, and no tables of the experiment {experiment}: it is another's, or not "
+            f"finished. The `setol lab run {experiment}` that it was begun with, with the same options, goes on."
+        )
+    return (
+        f"no tables of the experiment {experiment} are in {results}. Make them: setol lab run {experiment} --results "
+        f"{results}"
+    )

@@ -1,6 +1,7 @@
 """`setol lab`: what it says when all is well, and when it is asked for what cannot be."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import MappingProxyType
@@ -95,7 +96,7 @@ def test_run_tells_networks_as_they_end_and_a_second_run_does_nothing(tmp_path: 
         (("run", "small", "--results", "file/r", *SERIAL), "cannot write results to "),
         (("report", "small"), "no tables of the experiment small come with the package. Make them: setol lab run"),
         (("report", "small", "zoo"), "need zoo by itself, as it has questions of its own; got small, zoo."),
-        (("report", "small", "--results", "nothing"), "no tables of the experiment small are in nothing."),
+        (("report", "small", "--results", "nothing"), "need a results folder; there is none at nothing."),
     ],
 )
 def test_what_cannot_be_is_told_and_nothing_is_trained(
@@ -120,3 +121,31 @@ def test_data_that_cannot_be_had_is_told_before_anything_is_trained(
     assert refused.exit_code == 2, refused.output
     assert "the data set mnist cannot be had: " in refused.stderr
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_run_that_stopped_in_the_analysis_is_told_how_to_go_on(tmp_path: Path) -> None:
+    results = tmp_path / "r"
+    assert setol("lab", "run", "small", "--quick", "--limit", 2, "--results", results, *SERIAL).exit_code == 0
+    for made in ("layers", "spectra", "lab"):
+        shutil.rmtree(results / made)
+    assert setol("status", "--results", results).stdout.splitlines()[-1] == (
+        f"next: setol lab run small --quick --limit 2 --results {results}"
+    )
+    assert "no model that has a score is analyzed yet" in setol("correlate", "--results", results).stdout
+    told = setol("lab", "report", "small", "--results", results)
+    assert told.exit_code == 2
+    assert "has trained networks, and no tables of the experiment small" in " ".join(told.stderr.split())
+
+
+def test_report_of_no_folder(tmp_path: Path) -> None:
+    told = setol("lab", "report", "mlp3", "--results", tmp_path / "nowhere")
+    assert told.exit_code == 2
+    assert "there is none at" in " ".join(told.stderr.split())
+
+
+def test_quick_takes_the_seeds_that_are_asked_for() -> None:
+    seeds = [len(experiments.experiment("mlp3").settings(quick=True, seeds=count)) for count in (1, 3)]
+    assert seeds == [11, 33]
+    assert len(experiments.experiment("zoo").settings(quick=True, seeds=2)) == 2 * len(
+        experiments.experiment("zoo").settings(quick=True)
+    )

@@ -75,7 +75,7 @@ class Silent:
 def ran(
     results: Path, settings: Sequence[Setting] = SETTINGS, mapper: Any = map_serially, progress: Quiet | None = None
 ) -> LabSummary:
-    request = LabRequest("small", tuple(settings), results, results.parent / "cache", mapper, run_serially)
+    request = LabRequest("small", "small", tuple(settings), results, results.parent / "cache", mapper, run_serially)
     return run_experiment(request, progress or Quiet(), Silent())
 
 
