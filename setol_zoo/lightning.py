@@ -20,21 +20,23 @@ class MonitorCallback(Callback):
 
     def __init__(self, monitor: "Monitor") -> None:
         self.monitor = monitor
+        self._left_out = False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Log where training starts, unless that is known from before."""
+        """Log where training starts, unless it goes on where that is known from before."""
         measured = _numbers(trainer)
-        if trainer.current_epoch not in self.monitor.epochs:
+        if trainer.global_step == 0 or trainer.current_epoch not in self.monitor.epochs:
             self.monitor.log_numbers(trainer.current_epoch, trainer.global_step, measured)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the epoch."""
-        self.monitor.log_numbers(trainer.current_epoch + 1, trainer.global_step, _numbers(trainer))
+        logged = self.monitor.log_numbers(trainer.current_epoch + 1, trainer.global_step, _numbers(trainer))
+        self._left_out = logged.left_out is not None
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the last epoch if `every` left it out."""
         measured = _numbers(trainer)
-        if trainer.current_epoch not in self.monitor.epochs:
+        if self._left_out:
             self.monitor.log_numbers(trainer.current_epoch, trainer.global_step, measured, always=True)
 
 

@@ -3,9 +3,9 @@
 import math
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Monitor:
         folder: "str | Where",
         *,
         every: int = 1,
+        fresh: bool = False,
         tensorboard: "bool | SummaryWriter" = False,
         preset: str = "default",
         device: str | None = None,
@@ -52,6 +53,8 @@ class Monitor:
             model: A module or a state dict, read where it is whenever an epoch is logged.
             folder: Where the Parquet files are put, a path or a URL; it is made if missing.
             every: Epochs from one that is logged to the next: 5 for 0, 5, 10, ...
+            fresh: Whether the epochs of an earlier training in that folder are removed when the first is logged.
+                Files that are not the monitor's stay.
             tensorboard: Whether scalars go to TensorBoard too, into the same folder; or the writer to use.
             preset: Metric options by name, as in `zoo.analyze`.
             device: torch device of the decompositions. By default where the weights are.
@@ -61,36 +64,36 @@ class Monitor:
 
         Raises:
             CheckpointError: The weights have no values yet, or are quantized, sparse or spread over processes.
-            FolderError: The folder cannot be made or written to, or a file in it is damaged.
+            FolderError: The folder is a file or a results folder, cannot be made or written to, or a file in it is
+                damaged.
             OptionError: An option is unknown or out of range, this machine has no such device, or TensorBoard is not
                 installed.
             TypeError: The model is of a kind that cannot be read.
+            ValueError: The model has no weight matrix.
         """
         from catalogs.places import place_of
         from pipeline.device import require_device
-        from pipeline.errors import OptionError
         from pipeline.options import options_of
+        from setol_zoo.monitor_checks import require_known, require_matrices, require_tensorboard, whole
         from setol_zoo.monitor_rows import EpochFiles
-        from setol_zoo.opened_model import open_live
 
-        if isinstance(model, str | Path):
-            raise TypeError(f"need the torch module that is trained, or its state dict; got {str(model)!r}.")
-        for name, value in {"every": every, "threads": threads}.items():
-            if value is not None and value < 1:
-                raise OptionError(f"{name} must be at least 1, got {value}.")
+        own = [name for name in signature(Monitor).parameters if name not in ("model", "folder", "options")]
+        require_known(options, own)
+        self.every = whole("every", every, 1)
+        threads = None if threads is None else whole("threads", threads, 1)
+        permutations = whole("permutations", permutations)
         if device is not None:
             require_device(device)
-        open_live(model)
+        require_matrices(model)
         self.model = model
-        self.every = every
         self._options = options_of(preset, permutations=permutations, **options)
         self._device, self._threads = device, threads
-        self._files = EpochFiles(place_of(folder))
+        self._files = EpochFiles(place_of(folder), fresh)
         self._tensorboard = tensorboard
         if tensorboard is True:
-            _require_tensorboard(self._files.where)
+            require_tensorboard(self._files.where)
         self._files.open()
-        self._earlier = set(self._files.epochs())
+        self._earlier = self._files.epochs()
 
     def log(self, epoch: int, *, step: int | None = None, **measured: Any) -> "Logged":
         """Measure all layers as they are now, and put the rows of this epoch in place.
@@ -122,24 +125,21 @@ class Monitor:
             measured: The numbers by name.
             always: Whether to log whatever `every` says.
         """
+        from setol_zoo.monitor_checks import number, whole
         from setol_zoo.monitor_rows import Logged, epoch_rows, free_names, measured_rows
 
-        epoch, step = _whole("epoch", epoch), None if step is None else _whole("step", step)
-        numbers = {name: _number(name, value) for name, value in free_names(measured).items()}
+        epoch, step = whole("epoch", epoch), None if step is None else whole("step", step)
+        numbers = {name: number(name, value) for name, value in free_names(measured).items()}
         left_out = None
         if not _in_first_process():
-            left_out = "the first process does"
+            left_out = "the first process logs"
         elif epoch % self.every and not always:
-            left_out = f"every {self.every} epochs are"
+            left_out = f"only every {_ordinal(self.every)} epoch is"
         if left_out is not None:
             return Logged(epoch, step, numbers, left_out)
-        if epoch in self._earlier:
-            self._earlier = set()
-            warnings.warn(
-                f"{self._files.where} has epoch {epoch} of an earlier training: it is replaced, and so is each that is "
-                "logged again. Take another folder to keep them.",
-                stacklevel=3,
-            )
+        if self._earlier and epoch <= self._earlier[-1]:
+            warnings.warn(f"{self._files.where}: {_overlap(epoch, self._earlier)}", stacklevel=3)
+            self._earlier = []
         start = time.perf_counter()
         metrics = measured_rows(self.model, self._options, self._device, self._threads)
         seconds = time.perf_counter() - start
@@ -208,17 +208,19 @@ class Monitor:
         writer.flush()
 
 
-def _require_tensorboard(where: "Where") -> None:
-    from pipeline.errors import OptionError
-
-    try:
-        import torch.utils.tensorboard  # noqa: F401
-    except ImportError as error:
-        raise OptionError(
-            "tensorboard=True needs the package tensorboard, which is not installed: pip install tensorboard"
-        ) from error
-    if not isinstance(where, Path):
-        raise OptionError(f"tensorboard=True needs a folder of this machine, got {where}: hand over a SummaryWriter.")
+def _overlap(epoch: int, earlier: Sequence[int]) -> str:
+    """What becomes of an earlier training's epochs, ascending, where one is logged that is not after them all."""
+    sides = [[each for each in earlier if each < epoch], [each for each in earlier if each > epoch]]
+    spans = [f"{side[0]} to {side[-1]}" if len(side) > 1 else str(side[0]) for side in sides if side]
+    replaced = f"epoch {epoch} of an earlier training is replaced" if epoch in earlier else f"epoch {epoch} is new"
+    if not spans:
+        return f"{replaced}."
+    several = sum(map(len, sides)) > 1
+    which = f"epochs {' and '.join(spans)}" if several else f"epoch {spans[0]}"
+    return (
+        f"{replaced}; {which} of the earlier training {'stay' if several else 'stays'} until logged again, and table() "
+        "shows both. If this is another training, give another folder, or Monitor(..., fresh=True)."
+    )
 
 
 def _in_first_process() -> bool:
@@ -227,27 +229,6 @@ def _in_first_process() -> bool:
     return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
 
 
-def _whole(name: str, value: Any) -> int:
-    from pipeline.errors import OptionError
-
-    try:
-        number = value.__index__()
-    except (AttributeError, TypeError, RuntimeError):
-        number = -1
-    if number < 0:
-        raise OptionError(f"{name} must be a whole number of 0 or more, got {value!r}.")
-    return int(number)
-
-
-def _number(name: str, value: Any) -> float | None:
-    """A number as a float: also arrays and tensors of one entry, with or without a graph."""
-    from pipeline.errors import OptionError
-
-    if value is None:
-        return None
-    try:
-        if isinstance(value, str):
-            raise TypeError
-        return float(value.detach() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise OptionError(f"{name} must be one number, got {type(value).__name__} {value!r:.60}.") from error
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

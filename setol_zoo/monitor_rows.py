@@ -3,17 +3,22 @@
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.fs import FileType
 
 from catalogs import WeightFile, counted
-from catalogs.places import Where
+from catalogs.places import Where, filesystem_of
 from catalogs.plain import plain_text
-from pipeline.errors import FolderError
+from catalogs.reaching import reached
+from pipeline.errors import FolderError, OptionError
+from pipeline.folder import LAYERS, SPECTRA
 from pipeline.metrics import layers_table
 from pipeline.options import Options
 from pipeline.parquet import parquet_of_rows
@@ -73,7 +78,7 @@ class Logged:
     def _title(self) -> str:
         at = f"epoch {self.epoch}" + ("" if self.step is None else f", step {self.step}")
         if self.left_out is not None:
-            return f"{at}: not logged, {self.left_out}"
+            return f"{at} not logged: {self.left_out}"
         said = [f"{name} {'·' if value is None else f'{value:.4g}'}" for name, value in self.measured.items()]
         fitted = self._rows["status"].to_pylist().count("ok")
         matrices = f"{counted(len(self._rows), 'matrix', 'matrices')}, {fitted} with a fitted tail"
@@ -142,7 +147,16 @@ def _not_decomposed(spectra: pa.Table, config: str) -> pa.Table:
 
 
 def free_names(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """The caller's numbers by names that no column of ours has: `entropy` becomes `measured_entropy`."""
+    """The caller's numbers by names that no column of ours has: `entropy` becomes `measured_entropy`.
+
+    Raises:
+        OptionError: A name is empty or no text.
+    """
+    for name, value in measured.items():
+        if not isinstance(name, str) or not name.strip():
+            raise OptionError(
+                f"each measured number needs a name, which its column gets; got {name!r} for {value!r:.60}."
+            )
     return {f"measured_{name}" if name.lower() in _OWN else name: value for name, value in measured.items()}
 
 
@@ -155,10 +169,12 @@ class EpochFiles:
 
     Attributes:
         where: The folder.
+        fresh: Whether the epochs that are there count for nothing, and are removed when the first is put.
         names: The caller's numbers that have a column, once it is opened.
     """
 
     where: Where
+    fresh: bool = False
     names: list[str] = field(default_factory=list)
     _lacking: set[int] = field(default_factory=set)
 
@@ -166,9 +182,10 @@ class EpochFiles:
         """Make the folder, clear what killed processes left, and take up the columns of what is there.
 
         Raises:
-            FolderError: It cannot be made or written to, or a file in it is damaged.
+            FolderError: It is a file or a results folder, cannot be made or written to, or a file in it is damaged.
         """
         try:
+            self._require_own()
             Store(self.where).prepare(("",))
         except OSError as error:
             told = getattr(error, "strerror", None) or error
@@ -180,7 +197,7 @@ class EpochFiles:
 
     def epochs(self) -> list[int]:
         """The epochs that have a file, ascending."""
-        return sorted(int(found[1]) for name in self._store.names("") if (found := _NAME.fullmatch(name)))
+        return [] if self.fresh else self._found()
 
     def put(self, epoch: int, measured: Mapping[str, float | None], rows: pa.Table) -> None:
         """Write the rows of an epoch in the place of those that were there.
@@ -193,6 +210,12 @@ class EpochFiles:
         Raises:
             OSError: They cannot be written; what was there stays.
         """
+        if self.fresh:
+            filesystem, root = filesystem_of(self.where)
+            for each in self._found():
+                with suppress(FileNotFoundError):
+                    reached(self.where, partial(filesystem.delete_file, f"{root}/{_file(each)}"), patient=True)
+            self.fresh = False
         if new := [name for name in measured if name not in self.names]:
             self.names += new
             self._lacking = set(self.epochs())
@@ -213,6 +236,21 @@ class EpochFiles:
     @property
     def _store(self) -> Store:
         return Store(self.where, patient=True)  # a training is not ended by a server that pauses
+
+    def _found(self) -> list[int]:
+        return sorted(int(found[1]) for name in self._store.names("") if (found := _NAME.fullmatch(name)))
+
+    def _require_own(self) -> None:
+        """Refuse what is no folder, and one whose files are read as results of `setol run`."""
+        if isinstance(self.where, Path) and self.where.is_file():
+            raise FolderError(f"{self.where} is a file; need a folder.")
+        filesystem, root = filesystem_of(self.where)
+        for name in ("catalog", SPECTRA, LAYERS):
+            info = reached(self.where, partial(filesystem.get_file_info, f"{root}/{name}"), patient=False)
+            if info.type == FileType.Directory:
+                raise FolderError(
+                    f"{self.where} is a results folder of setol (it has {name}/): give a folder of its own."
+                )
 
     def _widened(self, rows: pa.Table, measured: Mapping[str, float | None]) -> pa.Table:
         """Rows with a column for each of the caller's numbers."""

@@ -132,3 +132,8 @@ def test_a_callback_of_lightning_logs_each_epoch(lightning, tmp_path):
     again = fitted(Module(), tmp_path / "rows", 5, again=tmp_path / "kept" / "last.ckpt")
     assert again.epochs == (0, 2, 3, 4, 5)
     assert again.table()["step"].tolist() == [0, 8, 12, 16, 20]
+    before = again.table()["logged"]
+    with pytest.warns(UserWarning, match="epoch 0 of an earlier training is replaced; epochs 2 to 5 of the earlier"):
+        anew = fitted(Module(), tmp_path / "rows", 4, every=3)
+    assert anew.epochs == (0, 2, 3, 4, 5)
+    assert (anew.table()["logged"] > before).tolist() == [True, False, True, True, False]
