@@ -154,7 +154,10 @@ def _verdict(row: Correlation, column: Vector, baselines: Vector, score: Vector)
     p = row.kendall_p if row.adjusted_p is None else row.adjusted_p
     if p is None or p > LIKELY_CHANCE:
         return Verdict.CHANCE
-    return Verdict.BETTER if any(there.any() for there in common) else Verdict.UNCOMPARED
+    if not any(there.any() for there in common):
+        return Verdict.UNCOMPARED
+    varies = any(np.unique(each[there]).size > 1 for each, there in zip(baselines.T, common, strict=True))
+    return Verdict.BETTER if varies else Verdict.UNRIVALLED
 
 
 def _strength(column: Vector, score: Vector) -> float:

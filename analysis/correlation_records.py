@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     NO_MORE = "no better than a baseline"
     CHANCE = "may be chance"
     UNCOMPARED = "not chance, but size is unknown"
+    UNRIVALLED = "orders them; no baseline varies"
     BETTER = "better than the baselines"
 
 

@@ -1,8 +1,11 @@
 """What the report says about a run, as queries on the views."""
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from analysis.grouped import grouped_kernels, told
+from analysis.order import natural
 from analysis.results import Results
 
 Row = dict[str, Any]
@@ -42,7 +45,7 @@ def run_facts(results: Results) -> Row:
 
 def model_rows(results: Results) -> list[Row]:
     """Every model with its means and one score: on the dataset that most models have a score on."""
-    return results.rows(
+    rows = results.rows(
         """WITH datasets AS (
             SELECT dataset, count(*) AS n_models FROM scores WHERE "primary" GROUP BY dataset
         ),
@@ -61,6 +64,12 @@ def model_rows(results: Results) -> list[Row]:
         LEFT JOIN (SELECT * EXCLUDE (name, family) FROM model_metrics) USING (model)
         ORDER BY models.family IS NULL, models.family, models.params, models.name, models.model"""
     )
+    return _in_natural_order(rows)
+
+
+def any_published(results: Results) -> bool:
+    """Whether any score is from elsewhere; what was trained here says so in the provenance of its scores."""
+    return bool(results.rows("FROM scores WHERE coalesce(provenance, '') NOT LIKE 'training %' LIMIT 1"))
 
 
 MOST_DRAWN = 50_000
@@ -73,12 +82,12 @@ def fitted_layers(results: Results) -> list[Row]:
     All layers of all models, or, where they are more than `MOST_DRAWN`, those of some models, chosen by a hash of their
     keys.
     """
-    return results.rows(
+    rows = results.rows(
         f"""WITH counted AS (SELECT model, count(*) AS n FROM layers WHERE status = 'ok' GROUP BY model),
         summed AS (SELECT model, n, sum(n) OVER (ORDER BY md5(model), model) AS up_to FROM counted),
         chosen AS (SELECT model FROM summed WHERE up_to - n < {MOST_DRAWN})
         SELECT layers.model, layers.name, layers.family, layers.file, tensor, layer, part, kind, n_evals,
-            n_rows, n_cols, n_tail, alpha, lambda_min, erg_lambda_min, erg_delta, tap, evals_factor,
+            n_rows, n_cols, n_tail, alpha, lambda_min, erg_lambda_min, erg_delta, tap, evals_factor, models.params,
             mp_lambda_plus, phase, phase_decided_by,
             (row_number() OVER file_order - 1) / greatest(count(*) OVER whole - 1, 1) AS position
         FROM layers JOIN models USING (model) SEMI JOIN chosen USING (model)
@@ -86,6 +95,13 @@ def fitted_layers(results: Results) -> list[Row]:
         WINDOW file_order AS (PARTITION BY model ORDER BY layers.file, layers."row"), whole AS (PARTITION BY model)
         ORDER BY layers.family IS NULL, layers.family, models.params, layers.name, model, layers.file, layers."row\""""
     )
+    return _in_natural_order(rows)
+
+
+def _in_natural_order(rows: list[Row]) -> list[Row]:
+    """Rows that stand by family, params and name, with the names of one family and size in natural order."""
+    alike = groupby(rows, key=itemgetter("family", "params"))
+    return [row for _, members in alike for row in sorted(members, key=lambda row: natural(row["name"]))]
 
 
 def share_below_two(results: Results) -> float | None:

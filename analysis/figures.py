@@ -12,6 +12,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis.short_names import short_names
 from analysis.style import COLOURS, INK, MARKERS, OTHER, house_style, label_points, new_figure, svg_of
 
 Row = Mapping[str, Any]
@@ -58,9 +59,12 @@ def score_figure(rows: Sequence[Row], panels: Mapping[str, str], name: str) -> s
             figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
         if len(rows) <= MOST_LABELS:
             figure.canvas.draw()
+            names = [row["name"] for row in rows]
+            short = dict(zip(names, short_names(names), strict=True))
             for axes, column in zip(all_axes, panels, strict=True):
                 known = [row for row in rows if row[column] is not None]
-                label_points(axes, [(row[column], row["score"]) for row in known], [row["name"] for row in known])
+                points = [(row[column], row["score"]) for row in known]
+                label_points(axes, points, [short[row["name"]] for row in known], only_with_room=True)
         return svg_of(figure, name)
 
 
@@ -191,7 +195,7 @@ def depth_figure(rows: Sequence[Row], name: str) -> str:
             for row in members:
                 models.setdefault(row["name"], []).append(row)
             axes.axhline(2, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-            for index, (model, layers) in enumerate(models.items()):
+            for index, (model, layers) in enumerate(zip(short_names(list(models)), models.values(), strict=True)):
                 x, y = _tenths(_values(layers, "position"), _values(layers, "alpha"))
                 few = len(models) <= len(COLOURS)
                 axes.plot(

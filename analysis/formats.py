@@ -1,5 +1,6 @@
 """Numbers as a reader likes them."""
 
+import math
 import re
 
 from analysis.statistics.records import Interval
@@ -13,6 +14,15 @@ def fixed(value: float | None, digits: int = 2) -> str:
         return DASH
     text = f"{value:,.{digits}f}"
     return text.replace("-", "−") if float(text.replace(",", "")) else f"{0:.{digits}f}"
+
+
+def precise(value: float | None, digits: int = 2) -> str:
+    """A number with so many decimals, or as many more as it takes to show two of its significant digits."""
+    if not value:
+        return fixed(value, digits)
+    if abs(value) < 1e-6:
+        return f"{value:.1e}".replace("-", "−", 1) if value < 0 else f"{value:.1e}"
+    return fixed(value, max(digits, 1 - math.floor(math.log10(abs(value)))))
 
 
 def with_error(value: float | None, error: float | None, digits: int = 2) -> str:

@@ -1,9 +1,16 @@
-"""In which order the layers of a model stand, which is not always that from input to output."""
+"""In which order models stand, and the layers of a model, which is not always that from input to output."""
 
+import re
 from collections.abc import Iterable
 
 BY_NAME = "in the order of the names"
 BY_STATE_DICT = "in the order of the state dict"
+
+
+def natural(name: str) -> tuple[str | float, ...]:
+    """Sorting key by which `epoch2` comes before `epoch10`, and `lr0.16` before `lr0.5`."""
+    pieces = re.split(r"([0-9]+(?:\.[0-9]+)?)", name)  # a text, a number, a text, and so on, so that keys compare
+    return tuple(float(piece) if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def layer_order(files: Iterable[str]) -> str:

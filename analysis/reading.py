@@ -24,6 +24,8 @@ def reading(group: Group) -> str:
     better = [each for each in judged if each.verdict is Verdict.BETTER]
     if better:
         return f"{told} {_something(group, better)}"
+    if any(each.verdict is Verdict.UNRIVALLED for each in judged):
+        return f"{told} No baseline varies among them, so size explains none of it, and no metric had it to beat."
     if any(each.verdict is Verdict.UNCOMPARED for each in judged):
         return f"{told} Whether size orders them as well cannot be said: how many parameters they have is unknown."
     if not any(_significant(each) for each in judged):
@@ -81,7 +83,7 @@ def _nothing(group: Group, best: Correlation, n_best: int) -> str:
 def _something(group: Group, better: Sequence[Correlation]) -> str:
     rivals = _baselines(group)
     order = "One metric orders" if len(better) == 1 else f"{len(better)} metrics order"
-    told = f"{order} them better than {_told(rivals) if rivals else 'depth and parameters, which do not vary'}."
+    told = f"{order} them better than {_told(rivals) or 'the baselines'}."
     return f"{told} Whether that holds for other models, one family cannot say." if group.family else told
 
 

@@ -91,6 +91,7 @@ def report_html(results: Results) -> str:
         configuration=results.configuration,
         others=[each for each in results.configs if each.name != results.config],
         totals=facts.totals(results),
+        published=facts.any_published(results),
         run=facts.run_facts(results),
         families=[(name, list(rows)) for name, rows in groupby(models[:_MOST_MODELS], key=itemgetter("family"))],
         n_models=len(models),
@@ -115,7 +116,7 @@ def _template() -> jinja2.Template:
             lambda name: resources.files("analysis").joinpath(name).read_text(encoding="utf-8")
         ),
     )
-    numbers = ("fixed", "with_error", "interval", "change", "share", "count", "size", "duration", "p_value")
+    numbers = ("fixed", "with_error", "interval", "change", "share", "count", "size", "duration", "p_value", "precise")
     for name in (*numbers, "unbroken", "begun"):
         environment.filters[name] = getattr(formats, name)
     for function in (verdict, brief, per_deviation):

@@ -100,14 +100,19 @@ def label_points(
     points: Sequence[tuple[float, float]],
     texts: Sequence[str],
     others: Sequence[tuple[float, float]] = (),
+    *,
+    only_with_room: bool = False,
 ) -> None:
     """Write a text beside each point, where it covers the least of points, texts and the frame.
+
+    The texts leave the layout as it is.
 
     Args:
         axes: Its limits are final and its figure has been laid out.
         points: In data coordinates.
         texts: One a point.
         others: Points without a text, which are not to be covered either.
+        only_with_room: Leave out texts that find no place where they cover nearly nothing.
     """
     canvas = axes.figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
@@ -120,14 +125,22 @@ def label_points(
     frame = axes.get_window_extent(renderer)
     for (x, y), text in zip(points, texts, strict=True):
         label = axes.annotate(text, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=8.5, color="#374151")
+        label.set_in_layout(False)  # else panels would shrink when the figure is laid out again to be saved
         costs = []
         for dx, dy, horizontal, vertical in _OFFSETS:
             label.set(position=(dx, dy), ha=horizontal, va=vertical)
             costs.append(_cost(label.get_window_extent(renderer), taken, frame))
         dx, dy, horizontal, vertical = _OFFSETS[costs.index(min(costs))]
         label.set(position=(dx, dy), ha=horizontal, va=vertical)
-        taken.append(label.get_window_extent(renderer))
+        box = label.get_window_extent(renderer)
+        if only_with_room and min(costs) > _ROOM * box.width * box.height:
+            label.remove()
+        else:
+            taken.append(box)
 
+
+_ROOM = 0.05
+"""Share of a text that may lie on other things, or outside the frame, where it is to have room."""
 
 MOST_OUTLINED = 30
 """Marks beyond which they are small and without an outline: outlines would hide each other."""

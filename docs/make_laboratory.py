@@ -43,8 +43,9 @@ settings are taken seed by seed.
 Published numbers have no table: most are read off figures, to about the width of a mark (errors 0.05 percentage
 points, alpha 0.02, erg_delta 0.05). They stand, with their source, in `setol_zoo/lab/claims/published.toml`.
 
-An outcome follows from the rule that stands with its claim, and from nothing else. Intervals are of 95 %: of means by
-Student's t over seeds, of rank correlations by Fisher's z; ± is the standard deviation over seeds.
+An outcome follows from the rule that stands with its claim, and from nothing else. A sweep is judged where it has three
+settings or more, its weakest and its strongest among them; else claims about it are open. Intervals are of 95 %:
+of means by Student's t over seeds, of rank correlations by Fisher's z; ± is the standard deviation over seeds.
 """
 
 

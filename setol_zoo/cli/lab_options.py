@@ -16,6 +16,3 @@ def complete_experiment(context: click.Context, parameter: click.Parameter, inco
 
 
 experiment_argument = click.argument("experiment_name", metavar="EXPERIMENT", shell_complete=complete_experiment)
-experiments_argument = click.argument(
-    "experiment_names", metavar="EXPERIMENT...", nargs=-1, required=True, shell_complete=complete_experiment
-)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from setol_zoo.cli.common import WrongCall, json_option, next_command, reports_user_errors, shown_path
-from setol_zoo.cli.lab_options import experiments_argument
+from setol_zoo.cli.lab_options import complete_experiment
 
 if TYPE_CHECKING:
     from setol_zoo.lab.report import Report
 
+_LOOKS = {"seen": "green", "seen in part": "yellow", "not seen": "red", "open": "cyan"}
+_WORDS = "The words are explained in docs/laboratory.md (claims, rules, figures) and docs/metrics.md (metrics)."
+
 
 @click.command("report", short_help="What the networks of an experiment say about the theory's claims.")
-@experiments_argument
+@click.argument("experiment_names", metavar="EXPERIMENT...", nargs=-1, shell_complete=complete_experiment)
 @click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
@@ -28,13 +31,17 @@ if TYPE_CHECKING:
 def report(experiment_names: tuple[str, ...], results: Path | None, output: Path | None, as_json: bool) -> None:
     """Judge the theory's claims by networks that were trained: what was claimed, what was seen, by which rule.
 
-    Several experiments are judged together: mlp3 with fc1 and fc2 has networks for every claim.
+    The experiments are mlp3, fc1, fc2 and zoo. Several are judged together: mlp3 with fc1 and fc2 has networks for
+    every claim; zoo, which asks other questions, goes by itself.
     """
+    from catalogs.amounts import size_in_words
     from setol_zoo.cli.tables import print_json
-    from setol_zoo.lab.experiments import experiment
+    from setol_zoo.lab.experiments import EXPERIMENTS, experiment
     from setol_zoo.lab.report import ZOO, report
     from setol_zoo.lab.stored import read_all_tables
 
+    if not experiment_names:
+        raise WrongCall(f"need an experiment, one or more of {', '.join(EXPERIMENTS)}; got none.")
     names = tuple(dict.fromkeys(experiment(each).name for each in experiment_names))
     if ZOO in names and len(names) > 1:
         raise WrongCall(f"need {ZOO} by itself, as it has questions of its own; got {', '.join(names)}.")
@@ -46,8 +53,7 @@ def report(experiment_names: tuple[str, ...], results: Path | None, output: Path
         return
     _print_report(found)
     if output is not None:
-        click.echo(f"report: {shown_path(output)} ({output.stat().st_size / 1e6:.1f} MB); open it in a browser")
-        next_command("lab", "list")
+        click.echo(f"report: {shown_path(output)} ({size_in_words(output.stat().st_size)}); open it in a browser")
         return
     where = [] if results is None else ["--results", shown_path(results)]
     next_command("lab", "report", *names, *where, "--output", f"{'-'.join(names)}.html")
@@ -63,14 +69,15 @@ def _print_report(found: "Report") -> None:
 
     screen = console()
     if not screen.is_terminal:
-        for line in found.lines():
-            click.echo(plain_text(line))
+        click.echo("\n\n".join(map(plain_text, (" ".join(found.facts), *found.lines()[len(found.facts) :], _WORDS))))
         return
     screen.print(Text(plain_text(" ".join(found.facts))))
-    for claim in (*found.judged, *found.open):
-        said = claim.verdict if claim.tables else " ".join(claim.missing)
-        screen.print(Text.assemble((claim.title, "bold"), f": {claim.outcome}"))
-        screen.print(Padding(Text(plain_text(said)), (0, 0, 0, 2)))
+    for claim in found.claims:
+        screen.print()
+        screen.print(Text.assemble((claim.title, "bold"), ": ", (str(claim.outcome), _LOOKS[claim.outcome])))
+        screen.print(Padding(Text(plain_text(claim.said)), (0, 0, 0, 2)))
+    screen.print()
+    screen.print(Text(_WORDS))
 
 
 def _record(found: "Report", output: Path | None) -> dict[str, object]:

@@ -20,7 +20,7 @@ from setol_zoo.lab.claims.evidence import Evidence, evidence
 from setol_zoo.lab.claims.published import published
 from setol_zoo.lab.claims.records import Claim, Outcome, Picture, Table
 from setol_zoo.lab.claims.spread import spread
-from setol_zoo.lab.claims.words import listed, measured
+from setol_zoo.lab.claims.words import alone, listed, measured
 from setol_zoo.lab.lab_tables import Tables
 from setol_zoo.lab.zoo_report import judge_zoo
 
@@ -59,13 +59,8 @@ class Report:
         return tuple(claim for claim in self.claims if not claim.tables)
 
     def lines(self) -> list[str]:
-        """For a terminal: the facts, then a line a claim."""
-        told = [f"{claim.title}: {claim.outcome}. {claim.verdict}" for claim in self.judged]
-        return [
-            *self.facts,
-            *told,
-            *(f"{claim.title}: {claim.outcome}. {' '.join(claim.missing)}" for claim in self.open),
-        ]
+        """For a file or a pipe: the facts, then a line a claim, in their order."""
+        return [*self.facts, *(f"{claim.title}: {claim.outcome}. {claim.said}" for claim in self.claims)]
 
     def markdown(self, figures: str | None = None) -> str:
         """Sections of a page, a claim each, from the second level of headings on.
@@ -153,7 +148,7 @@ def _facts(found: Evidence) -> list[str]:
     settings = [
         f"{name.replace('_', ' ')} {listed([f'{each:g}' for each in sorted(set(last[name]))])}" for name in _SWEPT
     ]
-    told.append(f"Settings: {'; '.join(settings)}; layers that learn: {listed(sorted(set(last['trained'])))}.")
+    told.append(f"Settings: {'; '.join(settings)}; layers that learn: {_learning(set(last['trained']))}.")
     ends = last["end"].value_counts()
     stopped = int(ends.get("max_epochs", 0))
     epochs = spread(last["epoch"])
@@ -173,8 +168,13 @@ def _facts(found: Evidence) -> list[str]:
     return told
 
 
+def _learning(trained: set[str]) -> str:
+    """`all`, and `fc1 alone, or fc2 alone` of networks in which one layer learns."""
+    return ", ".join(filter(None, ["all" * ("all" in trained), alone(sorted(trained - {"all"}))]))
+
+
 def _outcomes(claims: Sequence[Claim]) -> str:
-    rows = tuple((claim.title, str(claim.outcome)) for claim in claims)
+    rows = tuple((claim.title, claim.told_outcome) for claim in claims)
     return _markdown_table(Table("How the claims come out", ("claim", "outcome"), rows))
 
 

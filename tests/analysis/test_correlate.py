@@ -176,8 +176,16 @@ def test_the_headline_is_the_largest_family(tmp_path: Path) -> None:
 
 def test_models_of_equal_size_have_no_baseline(tmp_path: Path) -> None:
     found = found_in(zoo(tmp_path, [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], params=[7] * 6))
-    assert of(found, "alpha_mean").verdict == Verdict.BETTER
-    assert "depth and parameters, which do not vary" in reading(only(found))
+    assert of(found, "alpha_mean").verdict == Verdict.UNRIVALLED
+    assert "No baseline varies among them" in reading(only(found))
+    assert "better than" not in reading(only(found))
+
+
+def test_one_baseline_that_varies_is_enough_to_be_beaten() -> None:
+    columns = {"a": [1, 2, 3, 4, 5, 6], "log10_params": [7] * 6, "depth": [2, 1, 3, 6, 5, 4]}
+    found = correlate(sample_of(columns, [1, 2, 3, 4, 5, 6]), ["a"]).groups[0]
+    assert next(each for each in found.correlations if each.metric == "a").verdict == Verdict.BETTER
+    assert "better than depth (tau = " in reading(found)
 
 
 def test_an_order_that_may_be_chance_is_called_so(tmp_path: Path) -> None:

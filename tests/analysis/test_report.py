@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.transforms import Bbox
 
 from analysis import AnalysisError, facts, formats, open_results
 from analysis.correlate import METRICS
@@ -16,10 +17,12 @@ from analysis.protocol import protocol
 from analysis.report import report_html, write_report
 from analysis.report_statistics import MOST_SCORES, verdict
 from analysis.samples_from_results import samples_from_results
+from analysis.short_names import short_names
 from analysis.size import size_study
 from analysis.size_figure import size_figure
 from analysis.spectrum_figure import spectrum_figure
 from analysis.statistics.records import Interval
+from analysis.style import house_style, label_points, new_figure
 from catalogs import WeightFile
 from tests.analysis.simulated import SCENARIOS, simulated
 from tests.analysis.synthetic import Synthetic, one_layer, score, sha, weight_file
@@ -330,6 +333,67 @@ def test_figures_name_models_and_families(tmp_path: Path, n_models: int) -> None
     assert "alpha = 2.00" in figures[4]
 
 
+LONG = [f"mlp-300-100 lr{rate} bs32 seed0 epoch30" for rate in (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (LONG, [f"lr{rate}" for rate in (0.01, 0.02, 0.04, 0.08, 0.16, 0.32)]),
+        (["resnet20", "resnet32"], ["resnet20", "resnet32"]),
+        (["org/a", "org/b"], ["a", "b"]),
+        (["net a", "net a big"], ["a", "a big"]),  # each keeps a word
+        (["net b", "net b"], ["net b", "net b"]),
+        (["x" * 20 + "y" * 20], ["x" * 12 + "…" + "y" * 12]),
+        ([], []),
+    ],
+)
+def test_labels_leave_out_what_all_share(names: list[str], expected: list[str]) -> None:
+    assert short_names(names) == expected
+
+
+def test_labels_lie_inside_their_panel_and_on_nothing() -> None:
+    with house_style():
+        figure = new_figure(4, 3)
+        axes = figure.subplots()
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        figure.canvas.draw()
+        before = axes.get_position().bounds
+        points = [(0.02, 0.5), (0.98, 0.9), *((0.5, 0.1 + 0.01 * place) for place in range(12))]
+        label_points(axes, points, [f"label {place}" for place in range(14)], only_with_room=True)
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in axes.texts]
+        frame = axes.get_window_extent()
+    assert axes.get_position().bounds == before
+    assert {"label 0", "label 1"} <= {text.get_text() for text in axes.texts}
+    assert 2 < len(boxes) < 14
+    for place, box in enumerate(boxes):
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1
+        for other in boxes[:place]:
+            common = Bbox.intersection(box, other)
+            assert common is None or common.width * common.height <= 0.05 * box.width * box.height
+
+
+def test_models_stand_in_natural_order_and_measured_scores_are_not_called_published(tmp_path: Path) -> None:
+    names = ["lr0.5", "epoch10", "epoch2", "lr0.16", "epoch1"]
+    for where in ("training t, epoch 1", "a paper"):
+        folder = Synthetic(tmp_path / where[:1])
+        folder.plan()
+        files = [weight_file(name, sha(f"{place}"), params=7, family="f") for place, name in enumerate(names)]
+        told = {"unit": "fraction", "metric": "error", "provenance": where}
+        scores = [score(name, 0.01 * place, **told) for place, name in enumerate(names)]
+        folder.describe(files, scores)
+        for place in range(len(names)):
+            folder.publish(sha(f"{place}"), one_layer(3 + place / 7))
+        results = open_results(folder.root)
+        in_order = ["epoch1", "epoch2", "epoch10", "lr0.16", "lr0.5"]
+        assert [row["name"] for row in facts.model_rows(results)] == in_order
+        assert [row["name"] for row in facts.fitted_layers(results)] == in_order
+        page = page_of(folder.root)
+        assert "d, error (fraction), lower is better" in page.text
+        assert ("published" in page.text) == (where == "a paper")
+
+
 def test_spectrum_figure_tells_the_fit_and_what_it_leaves_out() -> None:
     # Quantiles of density 2 lambda^-3 from 1 up. The frame begins at a thirtieth of the lower of the two edges.
     evals = np.sort((1 - (np.arange(2000) + 0.5) / 2000) ** -0.5)
@@ -346,6 +410,12 @@ def test_spectrum_figure_tells_the_fit_and_what_it_leaves_out() -> None:
         (formats.fixed(-1.234), "−1.23"),
         (formats.fixed(-0.001), "0.00"),
         (formats.fixed(None), "–"),
+        (formats.precise(0.00402), "0.0040"),
+        (formats.precise(-0.0123), "−0.012"),
+        (formats.precise(3.456), "3.46"),
+        (formats.precise(0.0), "0.00"),
+        (formats.precise(2e-9), "2.0e-09"),
+        (formats.precise(None), "–"),
         (formats.with_error(1.0, 0.25), "1.00 ± 0.25"),
         (formats.with_error(1.0, None), "1.00"),
         (formats.share(1.0), "100 %"),

@@ -120,7 +120,7 @@ def test_one_layer_alone():
     }
     first = overloading.judge(evidence(alone["fc1"]))
     assert first.outcome is Outcome.NOT_SEEN or first.outcome is Outcome.PARTLY
-    assert first.missing == ("No network of which only fc2 was trained.",)
+    assert first.missing == ("No network was trained with fc2 alone learning.",)
     both = overloading.judge(evidence(joined(alone["fc1"], alone["fc2"])))
     assert len(both.tables) == 2 and not both.missing
     curve = {row[0]: row for row in both.tables[0].rows}
@@ -171,6 +171,50 @@ def test_what_is_missing_is_told(judge, changes):
     for table in claim.tables:
         assert all(len(row) == len(table.header) for row in table.rows)
         assert not any("nan" in cell for row in table.rows for cell in row)
+
+
+@pytest.mark.parametrize(
+    ("strengths", "words"),
+    [
+        ((1, 2), "has 2 settings, none of them 0.32; a verdict takes 3 or more, 0.01 and 0.32 among them."),
+        ((2, 4, 8, 16), "has 4 settings, none of them 0.01 or 0.32; a verdict takes 3 or more"),
+        ((1, 32), "has 2 settings; a verdict takes 3 or more"),
+    ],
+)
+def test_a_sweep_that_is_too_narrow_decides_nothing(strengths, words):
+    settings = [setting for setting in both_sweeps(strengths) if setting[1] == 32]
+    alphas = {"last_alpha": lambda strength: 2 + 0.3 * math.log2(strength)}
+    narrow = judge_all(found(settings=settings, **alphas))
+    assert {claim.outcome for claim in narrow} == {Outcome.OPEN}
+    for claim in narrow:
+        assert claim.told_outcome.startswith("open: ") and claim.told_outcome.endswith(claim.missing[-1])
+        if claim.name not in ("quality", "overloading"):
+            assert f"The learning rate sweep {words}" in " ".join(claim.missing)
+    settings = [setting for setting in both_sweeps((1, 4, 32)) if setting[1] == 32]
+    assert alpha_by_setting.judge(found(settings=settings, **alphas)).outcome is Outcome.NOT_SEEN
+
+
+def test_captions_tell_what_is_drawn():
+    one = judge_all(evidence(made_tables(seeds=1, data="digits")))
+    told = [each.caption for claim in one for each in (*claim.pictures, *claim.tables)]
+    assert len(told) > 10
+    assert not [text for text in told if "Bars" in text or "ublished" in text or "over seeds" in text]
+    several = judge_all(evidence(AS_CLAIMED))
+    drawn = {each.name: each.caption for claim in several for each in claim.pictures}
+    assert {name for name, text in drawn.items() if "Bars: " in text} == {
+        *("alpha_by_setting", "truncation", "traps", "quality")
+    }
+    assert {name for name, text in drawn.items() if "Hollow: " in text} == {
+        *("alpha_by_setting", "error_by_alpha", "truncation")
+    }
+    assert all("over seeds" in table.caption for claim in several for table in claim.tables)
+
+
+def test_lines_beyond_the_frame_are_told():
+    beyond = "Lines that leave the frame began at larger alphas, which are not shown."
+    (near,) = walk.judge(evidence(AS_CLAIMED)).pictures
+    (far,) = walk.judge(found(last_alpha=lambda strength: 7 - 0.9 * math.log2(strength))).pictures
+    assert beyond not in near.caption and beyond in far.caption
 
 
 def test_networks_of_other_data_have_no_published_values_beside_them():

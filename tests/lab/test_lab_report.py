@@ -4,7 +4,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from click.testing import CliRunner
 
+from setol_zoo.cli.lab_report import report as command
+from setol_zoo.lab.claims.records import Outcome
+from setol_zoo.lab.experiments import EXPERIMENTS
 from setol_zoo.lab.lab_tables import Tables
 from setol_zoo.lab.report import drawing, picture_file, report
 from tests.lab.made_tables import both_sweeps, made_tables
@@ -67,7 +71,7 @@ def test_every_judged_claim_is_in_it_with_its_figure(made, page):
 def test_what_is_not_there_is_named(made, page):
     (missing,) = made.open
     assert missing.name == "overloading"
-    assert "No network of which only fc1 and fc2 was trained." in page
+    assert "No network was trained with fc1 alone, or fc2 alone, learning." in page
 
 
 def test_the_same_tables_give_the_same_words_and_pictures(made, page):
@@ -107,3 +111,30 @@ def test_a_picture_as_a_file_is_small(made):
     (picture,) = made.claims[0].pictures
     written = picture_file(picture)
     assert written.startswith(b"\x89PNG") and 5_000 < len(written) < 60_000
+
+
+def test_open_claims_have_their_reason_in_the_table(made, page):
+    opened = [claim for claim in made.claims if claim.outcome is Outcome.OPEN]
+    assert opened
+    for claim in opened:
+        assert f"| {claim.title} | open: {' '.join(claim.missing)} |" in made.markdown()
+        assert f">open: {' '.join(claim.missing)}</td>" in page
+
+
+def test_the_command_names_the_experiments():
+    refused = CliRunner().invoke(command, [])
+    assert refused.exit_code == 2
+    assert refused.stderr == f"Error: need an experiment, one or more of {', '.join(EXPERIMENTS)}; got none.\n"
+    text = CliRunner().invoke(command, ["--help"]).stdout
+    assert all(re.search(rf"\b{name}\b", text) for name in EXPERIMENTS)
+
+
+def test_the_command_tells_claims_in_their_order_and_where_the_words_are(tmp_path):
+    told = CliRunner().invoke(command, ["mlp3", "--output", str(tmp_path / "a.html")])
+    assert told.exit_code == 0, told.output
+    facts, *claims, end = told.stdout.split("\n\n")
+    assert "trained networks" in facts and "docs/metrics.md" in end
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    places = [page.index(claim.split(": ")[0]) for claim in claims]
+    assert len(claims) == 8 and places == sorted(places)
+    assert re.fullmatch(r"report: \S*a\.html \(\d+ kB\); open it in a browser", end.splitlines()[-1])

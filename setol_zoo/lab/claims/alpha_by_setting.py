@@ -7,8 +7,8 @@ from functools import partial
 from analysis.formats import fixed
 from catalogs import counted
 from setol_zoo.lab.claims.by_setting import Beside, Deviation, beside, deviation, spreads
-from setol_zoo.lab.claims.drawing import LAYER_LOOKS, Line, Panel, draw_panels
-from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep
+from setol_zoo.lab.claims.drawing import LAYER_LOOKS, Line, Panel, draw_panels, marks
+from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep, lacking
 from setol_zoo.lab.claims.records import Claim, Picture, Table, outcome_of, table_of
 from setol_zoo.lab.claims.spread import Ranks, Spread, ranks
 from setol_zoo.lab.claims.words import between, listed, measured, ranked, sentences
@@ -46,7 +46,7 @@ def judge(found: Evidence) -> Claim:
     judged, told = [], []
     for sweep in sweeps:
         trends = [trend for column in _COLUMNS if (trend := _trend(found, sweep, column))]
-        judged += [trend.link.falls for trend in trends]
+        judged += [trend.link.falls for trend in trends if sweep.lacks is None]
         if trends:
             told.append(
                 f"As the {sweep.title} {_TOWARDS[sweep.column]} from {sweep.values[0]:g} to {sweep.values[-1]:g}, "
@@ -117,7 +117,8 @@ def _missing(found: Evidence, sweeps: list[Sweep]) -> tuple[str, ...]:
     absent = [
         words for name, words in (("learning_rate", "learning rates"), ("batch_size", "batch sizes")) if name not in has
     ]
-    return (f"No sweep over {listed(absent)} with all layers trained.",) if absent else ()
+    none = (f"No sweep over {listed(absent)} with all layers trained.",) if absent else ()
+    return (*none, *(lacking(sweeps) if sweeps else ()))
 
 
 def _table(found: Evidence, sweep: Sweep) -> Table:
@@ -136,7 +137,7 @@ def _table(found: Evidence, sweep: Sweep) -> Table:
         for each in here:
             cells += [measured(each.ours if each else None), fixed(each.published if each else None)]
         rows.append(tuple(cells))
-    caption = f"Last epoch, mean ± standard deviation over seeds, {sweep.at}."
+    caption = f"Last epoch, {found.means}, {sweep.at}."
     return table_of(caption, header, rows)
 
 
@@ -160,8 +161,7 @@ def _picture(found: Evidence, sweeps: list[Sweep]) -> Picture:
     ]
     return Picture(
         "alpha_by_setting",
-        "Alpha and erg_delta at the end of training, weak training on the left, strong on the right. Bars: standard "
-        "deviation over seeds. Hollow: published. The thin dashed lines are the ideal of the theory, alpha 2 and "
-        "erg_delta 0.",
+        "Alpha and erg_delta at the end of training, weak training on the left, strong on the right."
+        f"{marks(sweeps, panels)} The thin dashed lines are the ideal of the theory, alpha 2 and erg_delta 0.",
         partial(draw_panels, sweeps, panels),
     )

@@ -73,6 +73,14 @@ def draw_panels(sweeps: Sequence[Sweep], panels: Sequence[Panel], height: float 
     return figure
 
 
+def marks(sweeps: Sequence[Sweep], panels: Sequence[Panel], published: str = "published") -> str:
+    """What a caption says of the bars and the hollow marks of such panels, each where some are drawn."""
+    lines = [line for panel in panels for sweep in sweeps for line in panel.lines(sweep)]
+    bars = any(each.sd is not None for line in lines for each in line.values.values())
+    hollow = any(line.published for line in lines)
+    return " Bars: standard deviation over seeds." * bars + f" Hollow: {published}." * hollow
+
+
 def draw_line(axes: Axes, line: Line) -> None:
     """Means over seeds with their standard deviation as bars, and the published values."""
     if line.published:
@@ -121,6 +129,12 @@ def shades(n: int) -> list[str]:
 
 _WIDEST = 6.5
 """Alphas that are drawn: above, there is hardly a tail."""
+
+
+def beyond_frame(alphas: ArrayLike) -> str:
+    """What a caption says of lines that `frame_alphas` cuts."""
+    cut = np.nanmax(np.asarray(alphas, dtype=np.float64), initial=0) >= _WIDEST
+    return " Lines that leave the frame began at larger alphas, which are not shown." * bool(cut)
 
 
 def frame_alphas(axes: Axes, alphas: ArrayLike, others: ArrayLike) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.formats import fixed
 from analysis.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
 from setol_zoo.lab.claims.by_setting import beside, deviation, spreads
-from setol_zoo.lab.claims.evidence import Evidence, Sweep
+from setol_zoo.lab.claims.evidence import Evidence, Sweep, lacking
 from setol_zoo.lab.claims.published import published
 from setol_zoo.lab.claims.records import Claim, Outcome, Picture, Table, outcome_of, table_of
 from setol_zoo.lab.claims.spread import Spread, spread
@@ -39,14 +39,21 @@ class Turn:
     beyond: tuple[float, ...]
     rise: Spread | None
 
+    @property
+    def judged(self) -> tuple[bool, ...]:
+        """Whether the least error is at 2 or above, and, where alpha passes 2, whether the error rises then."""
+        least = self.alpha.mean >= 2
+        rises = self.rise is not None and self.rise.interval is not None and self.rise.interval.low > 0
+        return (least, rises) if self.beyond else (least,)
+
 
 def judge(found: Evidence) -> Claim:
     """Judge it from the last epochs of networks of which all layers learned."""
     found = found.where("all")
     turns = [turn for sweep in found.sweeps() if (turn := _turn(found, sweep))]
-    judged, told = [], []
+    whole = [turn for turn in turns if turn.sweep.lacks is None]
+    told = []
     for turn in turns:
-        judged.append(turn.alpha.mean >= 2)
         told.append(
             f"Over the {turn.sweep.title} test error is least at {turn.best:g}: {percent(turn.error)} % "
             f"({_n(turn.error)}), where fc1's alpha is {measured(turn.alpha)}{_as_published(found, turn.sweep)}"
@@ -54,14 +61,13 @@ def judge(found: Evidence) -> Claim:
         if not turn.beyond:
             told.append("no setting of this sweep has a mean alpha below 2")
         elif turn.rise:
-            judged.append(bool(turn.rise.interval and turn.rise.interval.low > 0))
             told.append(
                 f"at {turn.beyond[-1]:g}, with alpha below 2, it differs from that by "
                 f"{signed(100 * turn.rise.mean)}{between(turn.rise.interval, scale=100)} percentage points"
             )
         else:
-            judged.append(False)
             told.append("its least is where alpha has passed 2")
+    passed = any(turn.beyond for turn in whole)
     compared = [
         each for turn in turns for each in beside(found, turn.sweep, found.last_networks, "test_error", "test_error")
     ]
@@ -79,20 +85,29 @@ def judge(found: Evidence) -> Claim:
         "passes 2 (1.8 to 2.0 % at alpha 1.95).",
         rule="In every sweep the least test error is at a setting whose alpha of fc1 is 2 or above, and where alpha "
         "is below 2 it is higher by more than its interval. Open where no setting has alpha below 2.",
-        outcome=outcome_of(judged) if any(turn.beyond for turn in turns) else Outcome.OPEN,
+        outcome=outcome_of([part for turn in whole for part in turn.judged]) if passed else Outcome.OPEN,
         verdict=sentences(told) or "No sweep to look at.",
-        missing=() if turns else ("No sweep with all layers trained.",),
+        missing=(*lacking([turn.sweep for turn in turns]), *(_NOT_PASSED if whole and not passed else ())),
         tables=tuple(_table(found, turn.sweep) for turn in turns),
-        pictures=(Picture("error_by_alpha", _CAPTION, partial(_draw, found, [turn.sweep for turn in turns])),)
+        pictures=(
+            Picture("error_by_alpha", _caption(found, turns), partial(_draw, found, [turn.sweep for turn in turns])),
+        )
         if turns
         else (),
     )
 
 
-_CAPTION = (
-    "Test error against alpha of fc1 at the last epoch: a small mark a network, a large one a setting (mean over "
-    "seeds), joined from weak training (right) to strong (left). Hollow: published."
-)
+_NOT_PASSED = ("No setting has a mean alpha of fc1 below 2.",)
+
+
+def _caption(found: Evidence, turns: list[Turn]) -> str:
+    told = any(_as_published(found, turn.sweep) for turn in turns)
+    setting = "a small mark a network, a large one a setting (mean over seeds)"
+    return (
+        f"Test error against alpha of fc1 at the last epoch: "
+        f"{setting if found.networks['seed'].nunique() > 1 else 'a mark a network'}, joined from weak training "
+        f"(right) to strong (left).{' Hollow: published.' if told else ''}"
+    )
 
 
 def _turn(found: Evidence, sweep: Sweep) -> Turn | None:
@@ -180,7 +195,7 @@ def _table(found: Evidence, sweep: Sweep) -> Table:
         "epochs",
         "published",
     )
-    caption = f"Last epoch, mean ± standard deviation over seeds, {sweep.at}."
+    caption = f"Last epoch, {found.means}, {sweep.at}."
     return table_of(caption, header, cells)
 
 

@@ -1,16 +1,29 @@
 """What claims are judged from: the two tables of an experiment, joined, with its sweeps found."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from catalogs import counted
 from setol_zoo.lab.claims.published import published
+from setol_zoo.lab.claims.words import listed
+from setol_zoo.lab.experiments import BATCH_SIZES, LEARNING_RATES
 from setol_zoo.lab.lab_tables import Tables
 
 LAYERS = ("fc1", "fc2")
 """Layers that the claims are about: the output layer has too few eigenvalues for a tail."""
 
 SWEPT = {"learning_rate": "learning rate", "batch_size": "batch size"}
+
+FEWEST = 3
+"""Settings of a sweep that a verdict takes, its two ends among them."""
+
+_ENDS = {
+    each: (float(values[0]), float(values[-1]))
+    for each, values in zip(SWEPT, (LEARNING_RATES, BATCH_SIZES), strict=True)
+}
 
 _KEY = ["training", "epoch"]
 _OF_NETWORKS = [
@@ -45,6 +58,33 @@ class Sweep:
         """What is the same in all: `batch size 32`."""
         return f"{SWEPT[self.other]} {self.fixed:g}"
 
+    @property
+    def lacks(self) -> str | None:
+        """Why nothing is judged by it, a sentence; None where it is wide enough."""
+        absent = [
+            f"{end:g}" for end in _ENDS[self.column] if not any(math.isclose(end, value) for value in self.values)
+        ]
+        if not absent and len(self.values) >= FEWEST:
+            return None
+        none_at = f", none of them {' or '.join(absent)}" if absent else ""
+        ends = listed([f"{end:g}" for end in _ENDS[self.column]])
+        return (
+            f"The {self.title} sweep has {counted(len(self.values), 'setting')}{none_at}; a verdict takes {FEWEST} "
+            f"or more, {ends} among them."
+        )
+
+
+def whole(sweeps: Sequence[Sweep]) -> list[Sweep]:
+    """The sweeps that are wide enough to judge by."""
+    return [sweep for sweep in sweeps if sweep.lacks is None]
+
+
+def lacking(sweeps: Sequence[Sweep]) -> tuple[str, ...]:
+    """Why nothing is judged by the others; with no sweep at all, that."""
+    if not sweeps:
+        return ("No sweep with all layers trained.",)
+    return tuple(sweep.lacks for sweep in sweeps if sweep.lacks is not None)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
@@ -73,6 +113,11 @@ class Evidence:
             networks=self.networks[self.networks["trained"] == trained],
             layers=self.layers[self.layers["trained"] == trained],
         )
+
+    @property
+    def means(self) -> str:
+        """What a number of a table is, over the networks of one setting."""
+        return "mean ± standard deviation over seeds" if self.networks["seed"].nunique() > 1 else "one seed"
 
     @property
     def last_networks(self) -> pd.DataFrame:

@@ -62,7 +62,8 @@ def last_alphas(found: Evidence, rows: pd.DataFrame) -> Part | None:
         return None
     told = [
         f"fc2 alone, learning rate {each.rate:g}: the least alpha is {measured(each.least)}, with a test error of "
-        f"{percent(each.test_error)} %, and the seeds end at {listed([fixed(alpha) for alpha in each.alphas])}"
+        f"{percent(each.test_error)} %, and {'the seeds end' if each.last.n > 1 else 'the one seed ends'} at "
+        f"{listed([fixed(alpha) for alpha in each.alphas])}"
         for each in ends
         if each is ends[-1] or each.splits
     ]
@@ -134,7 +135,7 @@ def _table(ends: list[Ends]) -> Table:
     )
     caption = (
         "fc2 alone: the least alpha on the way, and where the seeds end. hill_alpha: exponent of the upper half of "
-        "the spectrum. Nearly as good: least and largest alpha of such fits (alpha_low, alpha_high), means over "
-        "seeds."
+        "the spectrum. Nearly as good: least and largest alpha of such fits (alpha_low, alpha_high)"
+        f"{', means over seeds' if any(each.last.n > 1 for each in ends) else ''}."
     )
     return Table(caption, header, rows)

@@ -11,7 +11,7 @@ from analysis.style import DASHED, INK, new_figure
 from catalogs import counted
 from setol_zoo.lab.claims.drawing import shades
 from setol_zoo.lab.claims.error_by_alpha import by_seed
-from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep
+from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep, lacking, whole
 from setol_zoo.lab.claims.records import Claim, Outcome, Picture, Table, outcome_of
 from setol_zoo.lab.claims.spread import Spread, spread
 from setol_zoo.lab.claims.words import between, listed, measured, percent, sentences, signed
@@ -48,7 +48,8 @@ def judge(found: Evidence) -> Claim:
         told.append(f"{len(below)} of {counted(len(layers), 'layer')} end with alpha below 2{_where(below)}")
     if len(below):
         negative, elsewhere = (below["erg_delta"] < 0).mean(), layers[(layers["alpha"] >= 2)]
-        judged.append(negative > 0.5 and (elsewhere["erg_delta"] > 0).mean() > 0.5)
+        if whole(sweeps):
+            judged.append(negative > 0.5 and (elsewhere["erg_delta"] > 0).mean() > 0.5)
         told.append(
             f"erg_delta is below 0 in {int((below['erg_delta'] < 0).sum())} of these, and in "
             f"{int((elsewhere['erg_delta'] < 0).sum())} of the {len(elsewhere)} others"
@@ -58,7 +59,8 @@ def judge(found: Evidence) -> Claim:
         if worse is None:
             continue
         rise = worse.rise
-        judged.append(bool(rise.interval and rise.interval.low > 0))
+        if sweep.lacks is None:
+            judged.append(bool(rise.interval and rise.interval.low > 0))
         told.append(
             f"Test error at {sweep.title} {worse.value:g}, where most fc1 are below 2, minus that at "
             f"{worse.weaker:g}, where they are not: {signed(100 * rise.mean)}{between(rise.interval, scale=100)} "
@@ -77,7 +79,7 @@ def judge(found: Evidence) -> Claim:
         "than its interval.",
         outcome=outcome_of(judged) if len(below) else Outcome.OPEN,  # nothing was over-regularized
         verdict=sentences(told) or "No layer was looked at.",
-        missing=_missing(layers, below),
+        missing=_missing(layers, below, sweeps),
         tables=_tables(found, sweeps, below),
         pictures=(Picture("over_regularization", _CAPTION, partial(_draw, found, sweeps)),)
         if len(below) and sweeps
@@ -86,7 +88,7 @@ def judge(found: Evidence) -> Claim:
 
 
 _CAPTION = (
-    f"Test error against alpha of fc1 along training, a line a network (all seeds) from epoch {_FIRST} to its last "
+    f"Test error against alpha of fc1 along training, a line a network, from epoch {_FIRST} to its last "
     f"(the large mark), at the {_SHOWN} strongest settings of each sweep."
 )
 
@@ -137,10 +139,11 @@ def _within(found: Evidence) -> str | None:
     )
 
 
-def _missing(layers: pd.DataFrame, below: pd.DataFrame) -> tuple[str, ...]:
+def _missing(layers: pd.DataFrame, below: pd.DataFrame, sweeps: tuple[Sweep, ...]) -> tuple[str, ...]:
     if layers.empty:
         return ("No network with all layers trained.",)
-    return () if len(below) else ("No layer with alpha below 2 at the end of training.",)
+    none = () if len(below) else ("No layer with alpha below 2 at the end of training.",)
+    return (*none, *lacking(sweeps))
 
 
 def _tables(found: Evidence, sweeps: tuple[Sweep, ...], below: pd.DataFrame) -> tuple[Table, ...]:
@@ -169,7 +172,7 @@ def _tables(found: Evidence, sweeps: tuple[Sweep, ...], below: pd.DataFrame) -> 
     header = ("setting", "layer", "below 2", "alpha", "erg_delta", "test error %", "train error %")
     return (
         Table(
-            "Settings with a layer below 2 at the last epoch; means ± standard deviation over all seeds.",
+            f"Settings with a layer below 2 at the last epoch; {found.means}.",
             header,
             tuple(rows),
         ),

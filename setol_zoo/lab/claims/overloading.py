@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from analysis.formats import fixed
 from analysis.style import DASHED, INK, new_figure, shared_legend
 from catalogs import counted
-from setol_zoo.lab.claims.drawing import frame_alphas, shades
+from setol_zoo.lab.claims.drawing import beyond_frame, frame_alphas, shades
 from setol_zoo.lab.claims.evidence import Evidence
 from setol_zoo.lab.claims.last_alphas import SPLIT, last_alphas
 from setol_zoo.lab.claims.published import published
 from setol_zoo.lab.claims.records import Claim, Outcome, Part, Picture, Table, outcome_of, table_of
 from setol_zoo.lab.claims.spread import ranks, spread
-from setol_zoo.lab.claims.words import listed, percent, percent_of, sentences
+from setol_zoo.lab.claims.words import alone, percent, percent_of, sentences
 
 _FIRST = 5
 """The paper leaves out the first four epochs."""
@@ -30,6 +30,9 @@ _ONE_CURVE = 0.003
 
 _STEADY = 0.9
 """Rank correlation over bins from which on the train error rises with alpha; bins share runs, so it has no interval."""
+
+_RISE = 2.7
+"""Published: percentage points of test error a unit of alpha above 2."""
 
 _ALL_OF_IT = 3
 """Parts of the rule: one curve, rising with alpha, seeds that split."""
@@ -70,16 +73,27 @@ def judge(found: Evidence) -> Claim:
         f"alpha 1.8 and the last alphas have a standard deviation above {SPLIT:g}. Seen takes all three.",
         outcome=_outcome(judged),
         verdict=sentences(told) or "No network with one layer trained.",
-        missing=(f"No network of which only {listed(absent)} was trained.",) if absent else (),
+        missing=_missing(absent, len(judged)),
         tables=tuple(part.table for part in parts),
-        pictures=(Picture("overloading", _CAPTION, partial(_draw, shown, found.comparable)),) if shown else (),
+        pictures=(Picture("overloading", _caption(shown, found.comparable), partial(_draw, shown, found.comparable)),)
+        if shown
+        else (),
     )
 
 
-_CAPTION = (
-    "Errors against the alpha of the one layer that learns, along training from epoch 5 on; a line a network, all "
-    "seeds, the large mark its last epoch. Crosses: published."
-)
+def _caption(shown: Sequence[tuple[str, pd.DataFrame]], comparable: bool) -> str:
+    crosses = " Crosses: published." if comparable and "fc1" in [layer for layer, _ in shown] else ""
+    late = [alpha for _, rows in shown for alpha in rows.loc[rows["epoch"] >= _FIRST, "alpha"]]
+    return (
+        f"Errors against the alpha of the one layer that learns, along training from epoch {_FIRST} on; a line a "
+        f"network, the large mark its last epoch.{crosses}{beyond_frame(late)}"
+    )
+
+
+def _missing(absent: Sequence[str], n_judged: int) -> tuple[str, ...]:
+    if absent:
+        return (f"No network was trained with {alone(absent)}{',' * (len(absent) > 1)} learning.",)
+    return () if n_judged else ("fc1 alone takes two learning rates or more, fc2 alone two seeds or more.",)
 
 
 def _outcome(judged: Sequence[bool]) -> Outcome:
@@ -119,9 +133,11 @@ def _first_layer(found: Evidence, rows: pd.DataFrame) -> Part | None:
         told.append(f"Over the bins train error and alpha have a rank correlation of {fixed(link.rho)}")
     slopes = [_slope(late[late["alpha"] >= 2]), _slope(late[late["alpha"] < 2])]
     if slopes[0] is not None:
-        known = " (published: 0.027 above 2)" if found.comparable else ""
-        below = "" if slopes[1] is None else f", {fixed(slopes[1], 4)} below 2"
-        told.append(f"Test error rises by {fixed(slopes[0], 4)} a unit of alpha above 2{below}{known}")
+        known = f" (published: {_RISE:g} above 2)" if found.comparable else ""
+        below = "" if slopes[1] is None else f", {percent_of(slopes[1], 1)} below 2"
+        told.append(
+            f"Test error rises by {percent_of(slopes[0], 1)} percentage points a unit of alpha above 2{below}{known}"
+        )
     return Part(tuple(judged), tuple(told), _curve_table(found, late))
 
 

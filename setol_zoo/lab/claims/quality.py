@@ -9,7 +9,7 @@ from analysis.formats import fixed
 from analysis.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
 from setol_zoo.lab.claims.by_setting import spreads
 from setol_zoo.lab.claims.drawing import Line, draw_line, strength_axis
-from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep
+from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep, lacking
 from setol_zoo.lab.claims.published import published
 from setol_zoo.lab.claims.records import Claim, Outcome, Picture, Table, outcome_of
 from setol_zoo.lab.claims.spread import Ranks, Spread, ranks
@@ -37,7 +37,7 @@ def judge(found: Evidence) -> Claim:
         for layer in LAYERS:
             links = {name: link for name in models if (link := _link(found, sweep, layer, name))}
             falling = [name for name, link in links.items() if link.falls]
-            judged += [link.falls for link in links.values()]
+            judged += [link.falls for link in links.values()] if sweep.lacks is None else []
             told.append(f"{layer}: the quality falls as batches grow under {_named(falling)}" + _others(links))
         told += _ratios(found, sweep, models)
     return Claim(
@@ -49,16 +49,23 @@ def judge(found: Evidence) -> Claim:
         "below 0. The published scale is not stated, so ratios are compared, not values.",
         outcome=outcome_of(judged) if models else Outcome.OPEN,
         verdict=sentences(told) or "No layer has a quality.",
-        missing=() if models else ("No batch-size sweep with all layers trained, or no quality columns.",),
+        missing=lacking([sweep])
+        if sweep and models
+        else ("No batch-size sweep with all layers trained, or no quality columns.",),
         tables=tuple(_table(found, sweep, layer, models) for layer in LAYERS) if sweep and models else (),
-        pictures=(Picture("quality", _CAPTION, partial(_draw, found, sweep, models)),) if sweep and models else (),
+        pictures=(Picture("quality", _caption(found), partial(_draw, found, sweep, models)),)
+        if sweep and models
+        else (),
     )
 
 
-_CAPTION = (
-    "Layer quality squared against the batch size, relative to the largest batch: each model of the R-transform, and "
-    "the published one (dashed, hollow). Bars: standard deviation of log10 over seeds."
-)
+def _caption(found: Evidence) -> str:
+    known = ", and the published one (dashed, hollow)" if found.comparable else ""
+    bars = " Bars: standard deviation of log10 over seeds." if found.networks["seed"].nunique() > 1 else ""
+    return (
+        "Layer quality squared against the batch size, relative to the largest batch: each model of the R-transform"
+        f"{known}.{bars}"
+    )
 
 
 def _link(found: Evidence, sweep: Sweep, layer: str, name: str) -> Ranks | None:
@@ -114,9 +121,7 @@ def _table(found: Evidence, sweep: Sweep, layer: str, models: list[str]) -> Tabl
     for value in sweep.values:
         cells = [f"{value:g}", *(measured(means[name].get(value)) for name in models)]
         rows.append((*cells, fixed(theirs[value], 1)) if any(theirs.values()) else tuple(cells))
-    caption = (
-        f"{layer}: log10 of the quality squared at the last epoch, mean ± standard deviation over seeds, {sweep.at}."
-    )
+    caption = f"{layer}: log10 of the quality squared at the last epoch, {found.means}, {sweep.at}."
     return Table(caption, tuple(header), tuple(rows))
 
 

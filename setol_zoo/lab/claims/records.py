@@ -73,6 +73,18 @@ class Claim:
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
+    @property
+    def told_outcome(self) -> str:
+        """The outcome; of an open claim with the reason."""
+        if self.outcome is not Outcome.OPEN:
+            return str(self.outcome)
+        return f"{self.outcome}: {' '.join(self.missing) or 'What was measured does not decide it.'}"
+
+    @property
+    def said(self) -> str:
+        """The verdict with what was missing; without anything measured, that alone."""
+        return " ".join([*([self.verdict] if self.tables else []), *self.missing])
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -8,8 +8,8 @@ import pandas as pd
 from analysis.formats import fixed
 from catalogs import counted
 from setol_zoo.lab.claims.by_setting import spreads
-from setol_zoo.lab.claims.drawing import LAYER_LOOKS, Line, Panel, draw_panels
-from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep
+from setol_zoo.lab.claims.drawing import LAYER_LOOKS, Line, Panel, draw_panels, marks
+from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep, lacking
 from setol_zoo.lab.claims.published import published
 from setol_zoo.lab.claims.records import Claim, Outcome, Picture, Table
 from setol_zoo.lab.claims.words import listed, measured, sentences
@@ -53,13 +53,9 @@ def judge(found: Evidence) -> Claim:
     ]
     counts = [each for each in counts if each.n]
     there = [each for each in counts if each.most]
-    ends = [each for each in there if each.layer == "fc1" and each.value == each.sweep.values[-1]]
     outcome, told = Outcome.OPEN, ["No layer was looked at"]
     if counts:
-        expected = [each for each in counts if each.layer == "fc1" and each.value == each.sweep.values[-1]]
-        others = [each for each in there if each not in expected]
-        both = len(ends) == len(expected) and not others
-        outcome = Outcome.SEEN if both and ends else Outcome.PARTLY if ends else Outcome.NOT_SEEN
+        outcome = _outcome([each for each in counts if each.sweep.lacks is None])
         told = [_sentence(there, how)]
         single = [each for each in counts if each.trapped and not each.most]
         if single:
@@ -82,10 +78,21 @@ def judge(found: Evidence) -> Claim:
         "other setting and in no other layer.",
         outcome=outcome,
         verdict=sentences(told),
-        missing=() if counts else ("No sweep with all layers trained.",),
+        missing=lacking(sweeps),
         tables=tuple(_table(found, sweep, rows, counts) for sweep in sweeps) if counts else (),
         pictures=(_picture(found, sweeps),) if counts and found.last_layers["trap_theta"].notna().any() else (),
     )
+
+
+def _outcome(counts: list[Trapped]) -> Outcome:
+    """By settings of sweeps that reach both ends."""
+    if not counts:
+        return Outcome.OPEN
+    expected = [each for each in counts if each.layer == "fc1" and each.value == each.sweep.values[-1]]
+    there = [each for each in counts if each.most]
+    if not any(each in expected for each in there):
+        return Outcome.NOT_SEEN
+    return Outcome.SEEN if there == expected else Outcome.PARTLY
 
 
 def _how(rows: pd.DataFrame) -> str:
@@ -125,7 +132,7 @@ def _table(found: Evidence, sweep: Sweep, rows: pd.DataFrame, counts: list[Trapp
             here += [f"{own.trapped} of {own.n}" if own else fixed(None), measured(thetas[layer].get(value))]
         cells.append(tuple(here))
     return Table(
-        f"Networks with a trap at the last epoch, and trap_theta (mean ± standard deviation), {sweep.at}.",
+        f"Networks with a trap at the last epoch, and trap_theta ({found.means}), {sweep.at}.",
         tuple(header),
         tuple(cells),
     )
@@ -139,9 +146,10 @@ def _picture(found: Evidence, sweeps: tuple[Sweep, ...]) -> Picture:
             for layer in LAYERS
         ]
 
+    panels = [Panel("trap_theta", lines, level=1)]
     return Picture(
         "traps",
         "trap_theta at the end of training: the mean of the entries against their spread. Above the dashed line, at "
-        "1, it makes an eigenvalue of its own. Bars: standard deviation over seeds.",
-        partial(draw_panels, sweeps, [Panel("trap_theta", lines, level=1)], 3.4),
+        f"1, it makes an eigenvalue of its own.{marks(sweeps, panels)}",
+        partial(draw_panels, sweeps, panels, 3.4),
     )

@@ -10,8 +10,8 @@ from analysis.formats import fixed
 from analysis.style import COLOURS, MARKERS
 from catalogs import counted
 from setol_zoo.lab.claims.by_setting import Beside, deviation, spreads
-from setol_zoo.lab.claims.drawing import Line, Panel, draw_panels
-from setol_zoo.lab.claims.evidence import Evidence, Sweep
+from setol_zoo.lab.claims.drawing import Line, Panel, draw_panels, marks
+from setol_zoo.lab.claims.evidence import Evidence, Sweep, lacking, whole
 from setol_zoo.lab.claims.published import published
 from setol_zoo.lab.claims.records import PUBLISHED, Claim, Outcome, Picture, Table, outcome_of, table_of
 from setol_zoo.lab.claims.spread import ranks, spread
@@ -36,12 +36,12 @@ def judge(found: Evidence) -> Claim:
     if len(cut):
         free = spread(cut["ecs_test"])
         worst = cut.loc[cut["ecs_test"].abs().idxmax()]
-        held = {sweep: spreads(found, sweep, cut, "ecs_test") for sweep in sweeps}
-        means = [each.mean for by_value in held.values() for each in by_value.values()] or list(cut["ecs_test"])
-        judged.append(all(abs(mean) <= _FREE for mean in means))
+        held = [spreads(found, sweep, cut, "ecs_test") for sweep in whole(sweeps)]
+        if held:
+            judged.append(all(abs(each.mean) <= _FREE for by_value in held for each in by_value.values()))
         told.append(
             f"Cutting all hidden layers to their ECS changes the test error by {measured(free, 3, scale=100)} "
-            f"percentage points (mean ± standard deviation over {len(cut)} networks), most by "
+            f"percentage points ({_of(len(cut))}), most by "
             f"{fixed(100 * worst['ecs_test'], 2)} at learning rate {worst['learning_rate']:g}, batch size "
             f"{worst['batch_size']:g}"
         )
@@ -51,7 +51,7 @@ def judge(found: Evidence) -> Claim:
         link, by_value = ranks(strength, rows["tail_test"]), spreads(found, sweep, rows, "tail_test")
         ends = [by_value[value] for value in (sweep.values[0], sweep.values[-1]) if value in by_value]
         if link and len(ends) == 2:
-            judged.append(link.falls)
+            judged += [link.falls] if sweep.lacks is None else []
             told.append(
                 f"Cutting to the tails adds {' and '.join(measured(each, 2, scale=100) for each in ends)} percentage "
                 f"points at {sweep.title} {sweep.values[0]:g} and {sweep.values[-1]:g} ({ranked(link)})"
@@ -70,16 +70,14 @@ def judge(found: Evidence) -> Claim:
         "below 0) in every sweep.",
         outcome=outcome_of(judged) if len(cut) else Outcome.OPEN,
         verdict=sentences(told) or "No network was truncated.",
-        missing=_missing(bool(len(cut)), bool(sweeps)),
+        missing=lacking(sweeps) if len(cut) else ("No truncated network with all layers trained.",),
         tables=tuple(_table(found, sweep) for sweep in sweeps),
         pictures=(_picture(found, sweeps),) if sweeps else (),
     )
 
 
-def _missing(truncated: bool, swept: bool) -> tuple[str, ...]:
-    if not truncated:
-        return ("No truncated network with all layers trained.",)
-    return () if swept else ("No sweep with all layers trained.",)
+def _of(n: int) -> str:
+    return "1 network" if n == 1 else f"mean ± standard deviation over {n} networks"
 
 
 def _with_changes(found: Evidence) -> Evidence:
@@ -171,8 +169,8 @@ def _table(found: Evidence, sweep: Sweep) -> Table:
             cells.append(percent_of(told))
         rows.append(tuple(cells))
     caption = (
-        "Error of the truncated network minus that of the full one, in percentage points, last epoch, mean ± "
-        f"standard deviation over seeds, {sweep.at}."
+        "Error of the truncated network minus that of the full one, in percentage points, last epoch, "
+        f"{found.means}, {sweep.at}."
     )
     return table_of(caption, header, rows)
 
@@ -194,7 +192,7 @@ def _picture(found: Evidence, sweeps: tuple[Sweep, ...]) -> Picture:
     panels = [Panel(title, partial(lines, part), level=0) for part, title in titles.items()]
     return Picture(
         "truncation",
-        "Errors that truncation adds, in percentage points, at the end of training: all hidden layers cut at once. "
-        "Bars: standard deviation over seeds. Hollow: published, for the learning rates.",
+        "Errors that truncation adds, in percentage points, at the end of training: all hidden layers cut at once."
+        f"{marks(sweeps, panels, 'published, for the learning rates')}",
         partial(draw_panels, sweeps, panels),
     )

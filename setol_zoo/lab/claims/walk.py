@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from analysis.formats import fixed
 from analysis.style import DASHED, INK, new_figure
-from setol_zoo.lab.claims.drawing import frame_alphas, shades
-from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep
+from setol_zoo.lab.claims.drawing import beyond_frame, frame_alphas, shades
+from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep, lacking, whole
 from setol_zoo.lab.claims.records import Claim, Outcome, Picture, Table, outcome_of
 from setol_zoo.lab.claims.spread import Spread, crossing, spread
 from setol_zoo.lab.claims.words import between, measured, sentences
@@ -88,18 +88,12 @@ def judge(found: Evidence) -> Claim:
         "erg_delta, with it, towards 0, which it reaches where alpha is 2.",
         rule="In fc1 both fall in at least 95 % of the trainings, and a straight line through the epochs with alpha "
         f"within {_AROUND:g} of 2 has erg_delta 0 at an alpha within {_NEAR:g} of 2.",
-        outcome=outcome_of(judged) if walks else Outcome.OPEN,
+        outcome=outcome_of(judged) if walks and whole(sweeps) else Outcome.OPEN,
         verdict=sentences(told) or "No layer was followed over two epochs.",
-        missing=_missing(bool(walks), bool(sweeps)),
+        missing=lacking(sweeps) if walks else ("No network with all layers trained has two kept epochs.",),
         tables=tuple(_table(found, sweep) for sweep in sweeps) if walks else (),
-        pictures=(Picture("walk", _caption(sweeps), partial(_draw, found, sweeps)),) if walks and sweeps else (),
+        pictures=(Picture("walk", _caption(found, sweeps), partial(_draw, found, sweeps)),) if walks and sweeps else (),
     )
-
-
-def _missing(walked: bool, swept: bool) -> tuple[str, ...]:
-    if not walked:
-        return ("No network with all layers trained has two kept epochs.",)
-    return () if swept else ("No sweep with all layers trained.",)
 
 
 def walks_of(rows: pd.DataFrame) -> list[Walk]:
@@ -143,9 +137,8 @@ def _table(found: Evidence, sweep: Sweep) -> Table:
             links = [walk.together for walk in walks if walk.together is not None]
             cells.append(fixed(float(np.mean(links)) if links else None))
         rows.append((f"{value:g}", str(max(counts)), *cells))
-    caption = (
-        f"Means over seeds after the first epoch and the last, {sweep.at}; correlation of the two over the epochs."
-    )
+    first = "Means over seeds" if found.networks["seed"].nunique() > 1 else "One seed"
+    caption = f"{first} after the first epoch and the last, {sweep.at}; correlation of the two over the epochs."
     return Table(caption, tuple(header), tuple(rows))
 
 
@@ -156,12 +149,12 @@ def _ends(pairs: list[tuple[float, float]]) -> str:
     return f"{fixed(float(first))} → {fixed(float(last))}"
 
 
-def _caption(sweeps: tuple[Sweep, ...]) -> str:
+def _caption(found: Evidence, sweeps: tuple[Sweep, ...]) -> str:
     swept = sweeps[0]
     return (
         f"Alpha against erg_delta of one seed, a line a training of the {swept.title} sweep (at {swept.at}) from its "
         "first epoch to its last (the large mark). Where the dashed lines cross, at (2, 0), the theory puts an ideal "
-        "layer."
+        f"layer.{beyond_frame(_from_first(found.of(swept, found.layers))['alpha'])}"
     )
 
 

@@ -52,6 +52,11 @@ def listed(items: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
 
 
+def alone(layers: Sequence[str]) -> str:
+    """`fc1 alone, or fc2 alone`: each of them in networks of its own."""
+    return ", or ".join(f"{layer} alone" for layer in layers)
+
+
 def sentences(told: Sequence[str]) -> str:
     """Each with a full stop, and with a capital where it does not begin with the name of a column or layer."""
     return " ".join(f"{text if _NAME.match(text) else begun(text)}." for text in told)
