@@ -15,6 +15,7 @@ from setol_zoo.cli.common import (
     results_option,
     shown_path,
 )
+from setol_zoo.cli.executor_options import executor_options
 from setol_zoo.cli.lab_options import experiment_argument
 
 if TYPE_CHECKING:
@@ -43,15 +44,7 @@ if TYPE_CHECKING:
     help="Training that ends early, and one seed.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N networks.")
-@click.option(
-    "--executor",
-    type=click.Choice(["ray", "serial"]),
-    default="ray",
-    show_default=True,
-    help="serial: one network after the other in one process, without Ray.",
-)
-@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster to use; by default one is started here.")
-@click.option("--cpus", type=click.IntRange(min=1), help="Cores to use where Ray is started here; by default all.")
+@executor_options("one network after the other in one process, without Ray.")
 @click.option("--dry-run", is_flag=True, help="Say which networks would be trained, and train none.")
 @json_option
 @reports_user_errors

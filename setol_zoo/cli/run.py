@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from setol_zoo.cli.common import SOME_FAILED, config_words, json_option, next_command, shown_path
+from setol_zoo.cli.executor_options import executor_options
 from setol_zoo.cli.request import takes_request
 
 if TYPE_CHECKING:
@@ -30,15 +31,7 @@ def _require_time(context: click.Context, parameter: click.Parameter, seconds: f
 
 @click.command("run", short_help="Bring a results folder up to date with a catalog of models.")
 @takes_request
-@click.option(
-    "--executor",
-    type=click.Choice(["ray", "serial"]),
-    default="ray",
-    show_default=True,
-    help="serial: in one process, without Ray.",
-)
-@click.option("--address", envvar="RAY_ADDRESS", help="Ray cluster to use; by default one is started here.")
-@click.option("--cpus", type=click.IntRange(min=1), help="Cores to use where Ray is started here; by default all.")
+@executor_options("in one process, without Ray.")
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
 @click.option(
     "--time-limit",

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from catalogs import counted
 from setol_zoo.lab.data.examples import DataSet, Examples
 from setol_zoo.lab.errors import SettingError
 from setol_zoo.lab.gradient import Steps, steps_of
@@ -79,9 +80,8 @@ def train(setting: Setting, data: DataSet) -> Iterator[Epoch]:
     Raises:
         SettingError: The data set and the setting do not go together.
     """
-    draws = [np.random.default_rng(stream) for stream in np.random.SeedSequence(setting.seed).spawn(3)]
-    for_weights, order, choice = draws
-    learned = training_examples(setting, data, choice)
+    for_weights, order, _ = _streams(setting)
+    learned = training_examples(setting, data)
     tested = tensors_of(data.test)
     generator = torch.Generator().manual_seed(int(for_weights.integers(2**63)))
     network = build(setting, data.train.images.shape[1:], data.n_classes, generator)
@@ -107,8 +107,7 @@ def train(setting: Setting, data: DataSet) -> Iterator[Epoch]:
         if not (math.isfinite(loss) and all(bool(value.isfinite().all()) for value in network.parameters())):
             yield measured(epoch, DIVERGED, None)
             return
-        waited = 0 if loss < least - setting.min_drop else waited + 1
-        least = min(least, loss) if waited == 0 else least
+        least, waited = (loss, 0) if loss < least - setting.min_drop else (least, waited + 1)
         converged = setting.patience and waited >= setting.patience
         end = CONVERGED if converged else MAX_EPOCHS if epoch == setting.max_epochs else None
         yield measured(epoch, end, loss)
@@ -126,20 +125,18 @@ def tensors_of(examples: Examples) -> LabelledTensors:
     return LabelledTensors(torch.tensor(examples.images).float().div_(255), torch.tensor(examples.labels))
 
 
-def training_examples(setting: Setting, data: DataSet, choice: np.random.Generator | None = None) -> LabelledTensors:
+def training_examples(setting: Setting, data: DataSet) -> LabelledTensors:
     """What a network learns from: a share of the training examples, some of them with wrong labels.
 
     Args:
         setting: Says how many are held out, used, and mislabelled.
         data: Its data set.
-        choice: Draws; None for the stream of the setting's seed.
 
     Raises:
         SettingError: The data set has another name, or fewer examples are left than a batch takes.
     """
     n_used = count_used(setting, data)
-    if choice is None:
-        choice = np.random.default_rng(np.random.SeedSequence(setting.seed).spawn(3)[2])
+    choice = _streams(setting)[2]
     used = choice.permutation(len(data.train.labels))[:n_used]
     labels = data.train.labels[used]
     wrong = choice.permutation(n_used)[: round(n_used * setting.label_noise)]
@@ -163,15 +160,15 @@ def count_used(setting: Setting, data: DataSet) -> int:
     n_used = round((everything - round(everything * setting.held_out)) * setting.data_share)
     if n_used < setting.batch_size:
         raise SettingError(
-            f"need at least one batch of {setting.batch_size}; {n_used} of {counted_examples(everything)} of "
-            f"{data.name} are left with held_out {setting.held_out:g} and data_share {setting.data_share:g}."
+            f"need at least one batch of {setting.batch_size}; {n_used} of {counted(everything, 'training example')} "
+            f"of {data.name} are left with held_out {setting.held_out:g} and data_share {setting.data_share:g}."
         )
     return n_used
 
 
-def counted_examples(number: int) -> str:
-    """`1,347 training examples`."""
-    return f"{number:,} training examples"
+def _streams(setting: Setting) -> list[np.random.Generator]:
+    """For initial weights, for the order of examples, and for which of them are used and mislabelled."""
+    return [np.random.default_rng(stream) for stream in np.random.SeedSequence(setting.seed).spawn(3)]
 
 
 def _epoch(steps: Steps, inputs: Tensor, targets: Tensor, order: Tensor, batch_size: int) -> float:
