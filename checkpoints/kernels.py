@@ -59,7 +59,7 @@ def infer_groups(headers: Sequence[TensorHeader]) -> dict[str, int]:
     kernels = [(header, kind) for header in stored if (kind := kernel_kind(header))]
     kernels.sort(key=lambda each: natural_order(each[0].name))
     made = {
-        header.shape[int(is_conv_transpose(header.name) and len(header.shape) > 1)] for header in stored if header.shape
+        header.shape[int(len(header.shape) > 1 and is_conv_transpose(header.name))] for header in stored if header.shape
     }
     stem = _late_stem(kernels, made)
     groups: dict[str, int] = {}

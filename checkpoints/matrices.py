@@ -146,14 +146,12 @@ def find_tied(checkpoint: Checkpoint, layouts: Sequence[TensorLayout]) -> dict[s
             continue  # equal directions, factors or codes are not equal weights
         header = layout.header
         tensor = checkpoint.read(header.name)
-        sample = tensor[:1].flatten()[:_SAMPLE].contiguous()
-        if bool((sample == sample[0]).all()) and _all_equal(tensor, sample[0]):
-            continue
-        alike = seen.setdefault((header.dtype, header.shape, sample.cpu().view(torch.uint8).numpy().tobytes()), [])
+        sample = tensor[:1].flatten()[:_SAMPLE].contiguous().cpu()
+        alike = seen.setdefault((header.dtype, header.shape, sample.view(torch.uint8).numpy().tobytes()), [])
         original = next((name for name in alike if torch.equal(checkpoint.read(name).to(tensor.device), tensor)), None)
         if original is None:
             alike.append(header.name)
-        else:
+        elif not _all_equal(tensor, sample[0].to(tensor.device)):
             tied[header.name] = original
     return tied
 

@@ -4,6 +4,8 @@ The patterns are those of torch, timm, transformers and the checkpoints that the
 """
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 
 _WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.|_forward_module\.)+")
 _WEIGHT = re.compile(r"\.(?:weight|kernel)$")
@@ -42,6 +44,27 @@ _ADAPTER = re.compile(r"(?:^|[._])lora_(?:A|B|embedding_A|embedding_B|down|up|ma
 _CONV_TRANSPOSE = re.compile(r"(?:conv_?transpose|transposed?_?conv|deconv|up_?conv|convt)\w*\b", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the last two parts of a name say: no pattern of these looks further back."""
+
+    buffer: bool
+    quantized: bool
+    table: bool
+    embedding: bool
+
+
+def _said_by(tensor: str) -> _Said:
+    return _said_by_ending(tensor[tensor.rfind(".", 0, max(0, tensor.rfind("."))) + 1 :])
+
+
+@lru_cache(maxsize=4096)
+def _said_by_ending(ending: str) -> _Said:
+    """Asked once for all layers that are built alike: their names end alike."""
+    patterns = (_BUFFER, _QUANTIZED, _TABLE, _EMBEDDING)
+    return _Said(*(pattern.search(ending) is not None for pattern in patterns))
+
+
 def layer_name(tensor: str) -> str:
     """The layer a tensor belongs to: without the prefixes of wrappers and without `.weight`."""
     return _WEIGHT.sub("", without_wrappers(tensor))
@@ -69,27 +92,27 @@ def lengths_of(tensor: str) -> str | None:
 
 def is_adapter(tensor: str) -> bool:
     """Whether the name is that of a factor of a low-rank update (LoRA) of a weight."""
-    return bool(_ADAPTER.search(tensor))
+    return "lora_" in tensor and bool(_ADAPTER.search(tensor))
 
 
 def is_buffer(tensor: str) -> bool:
     """Whether the name is that of state that is not learned."""
-    return bool(_BUFFER.search(tensor))
+    return _said_by(tensor).buffer
 
 
 def is_quantized(tensor: str) -> bool:
     """Whether the name is that of the codes or scales of a quantized weight."""
-    return bool(_QUANTIZED.search(tensor))
+    return _said_by(tensor).quantized
 
 
 def is_table(tensor: str) -> bool:
     """Whether the name is that of a table of positions, biases or tokens: rows looked up, no map applied."""
-    return bool(_TABLE.search(tensor))
+    return _said_by(tensor).table
 
 
 def is_embedding(tensor: str) -> bool:
     """Whether the name is that of an embedding of a vocabulary."""
-    return bool(_EMBEDDING.search(tensor))
+    return _said_by(tensor).embedding
 
 
 def is_conv_transpose(tensor: str) -> bool:

@@ -113,7 +113,7 @@ def _unreadable(header: TensorHeader, own: str, module: _Module, modules: Mappin
         return Reason.QUANTIZED_GPTQ if codes.shape[1] == scales.shape[1] else Reason.QUANTIZED_AWQ
     if "weight_packed" in module and _PACKED.match(own):
         return Reason.QUANTIZED_PACKED
-    if _TORCHAO.match(own) and "_weight_qdata" in module:
+    if "_weight_qdata" in module and _TORCHAO.match(own):
         return Reason.QUANTIZED_TORCHAO
     if "absmax" in modules.get(header.name, {}) or _BITSANDBYTES_4BIT.search(header.name):
         return Reason.QUANTIZED_4BIT

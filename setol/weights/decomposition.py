@@ -172,13 +172,14 @@ def _solve(matrices: torch.Tensor, device: torch.device | str) -> _Solved | Reas
 
 def _solve_chunks(chunks: Iterable[torch.Tensor], shape: Sequence[int], device: torch.device | str) -> _Solved | Reason:
     n_slices, n_rows, n_cols = shape
-    gram = GramAccumulator(n_slices, n_cols, device)
+    gram = GramAccumulator()
     entries = EntryAccumulator(n_slices, device)
     for rows in chunks:
-        gram.add(rows)
         entries.add(rows)
+        gram.add(rows)
     if not entries.finite:
         return Reason.NON_FINITE
+    rows = None  # its memory, still in the cache, is the solver's work copy
     evals = gram.eigenvalues().numpy()
     resolved = evals > resolution(evals[:, -1:], n_rows)
     evals[~resolved] = 0.0

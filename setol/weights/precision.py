@@ -50,7 +50,7 @@ def decompose_float32(matrices: torch.Tensor, *, device: torch.device | str = "c
         return Reason.NON_FINITE
     norms = torch.from_numpy(np.sqrt(statistics.frobenius_sq)).to(device)[:, None, None]
     norms = torch.where(norms > 0, norms, 1.0)
-    gram = GramAccumulator(n_slices, n_cols, device, torch.float32)
+    gram = GramAccumulator()
     for rows in float64_row_chunks(matrices, device):
         gram.add((rows / norms).to(torch.float32))
     shares = gram.eigenvalues().numpy().astype(np.float64)
