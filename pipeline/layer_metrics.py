@@ -15,7 +15,7 @@ from pipeline.tail_columns import (
     bootstrap_columns,
     exponential_columns,
     fit_columns,
-    fit_tail,
+    fit_tails,
     law_of,
     near_columns,
     other_exponents,
@@ -69,7 +69,7 @@ def _metrics_of_alike(layers: Sequence[Layer], options: MetricOptions) -> list[d
     scales, spaces = scale_metrics_of_each(positive), effective_correlation_space_of_each(evals)
     traps = mean_trap_columns(layers)
     tails = [layer.evals[layer.evals > options.least_eigenvalue] for layer in layers]
-    fits = [fit_tail(tail, options) for tail in tails]
+    fits = fit_tails(tails, options)
     joint = _columns_of_fitted(evals, positive, spaces, fits)
     return [
         {

@@ -1,13 +1,14 @@
 """Columns about the tail of a spectrum: the power law, how sure it is, and the laws it competes with."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.options import MetricOptions
-from setol import PowerLawFit, Reason, SmallSample, fit_power_law
+from setol import PowerLawFit, Reason, SmallSample
 from setol.tails.bias import unbiased_alpha
 from setol.tails.bootstrap import alpha_interval, goodness_of_fit
 from setol.tails.bounded_power_law import fit_bounded_power_law
@@ -18,28 +19,37 @@ from setol.tails.law import TailLaw
 from setol.tails.likelihood_ratio import likelihood_ratio
 from setol.tails.log_normal import fit_log_normal
 from setol.tails.minima import near_minima
-from setol.tails.power_law import fit_power_law_above
+from setol.tails.power_law import fit_power_law_above, fit_power_law_of_each
 from setol.tails.stretched_exponential import fit_stretched_exponential
 from setol.tails.truncated_power_law import fit_truncated_power_law
 
 
-def fit_tail(evals: NDArray[np.float64], options: MetricOptions) -> PowerLawFit | ClippedFit | Reason:
-    """The power-law fit that the options ask for.
+def fit_tails(
+    spectra: Sequence[NDArray[np.float64]], options: MetricOptions
+) -> list[PowerLawFit | ClippedFit | Reason]:
+    """The power-law fits that the options ask for.
 
     Args:
-        evals: Positive eigenvalues above the threshold, shape (n,).
+        spectra: Positive eigenvalues above the threshold, shape (n,) each.
         options: Fewest eigenvalues, rule for short spectra, what to do about fingers.
     """
-    if len(evals) < options.min_evals:
-        return Reason.TOO_FEW_EIGENVALUES
+    enough = [evals for evals in spectra if len(evals) >= options.min_evals]
+    fits = iter(_fits(enough, options))
+    return [next(fits) if len(evals) >= options.min_evals else Reason.TOO_FEW_EIGENVALUES for evals in spectra]
+
+
+def _fits(
+    spectra: Sequence[NDArray[np.float64]], options: MetricOptions
+) -> Sequence[PowerLawFit | ClippedFit | Reason]:
     small_sample = SmallSample() if options.small_sample else None
     if options.fingers == "clip":
-        return clip_fingers(evals, small_sample=small_sample)
+        return [clip_fingers(evals, small_sample=small_sample) for evals in spectra]
     if options.fingers == "clip_weightwatcher":
-        return clip_fingers(evals, FingerOptions(compatible=True), small_sample=small_sample)
+        compatible = FingerOptions(compatible=True)
+        return [clip_fingers(evals, compatible, small_sample=small_sample) for evals in spectra]
     if options.fingers == "peak":
-        return fit_above_peak(evals)
-    return fit_power_law(evals, small_sample=small_sample)
+        return [fit_above_peak(evals) for evals in spectra]
+    return fit_power_law_of_each(spectra, small_sample=small_sample)
 
 
 def law_of(fit: PowerLawFit | ClippedFit) -> PowerLawFit:

@@ -6,6 +6,7 @@ Mahoney, JMLR 22, 2021).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from setol.errors import SetolError
 from setol.reasons import Reason
 from setol.scale import EQUAL_SPREAD
 from setol.tails.law import TailLaw, check_positive, tail_above
-from setol.tails.scan import TailChoice, power_law_cdf, scan_tails
+from setol.tails.scan import TailChoice, power_law_cdf, scan_tails, scan_tails_of_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,9 @@ def fit_power_law(
     Raises:
         SetolError: An eigenvalue is not positive or not finite, or the range ends before it begins.
     """
-    check_positive(evals)
-    if len(evals) < 2:
-        return Reason.TOO_FEW_EIGENVALUES
-    ordered = np.sort(evals).astype(np.float64)
-    if ordered[-1] - ordered[0] <= EQUAL_SPREAD * ordered[-1]:
-        return Reason.EQUAL_EIGENVALUES
+    ordered = _ascending(evals)
+    if isinstance(ordered, Reason):
+        return ordered
     log_evals = np.log(ordered)
     starts = None if lambda_min_between is None else _starts_between(ordered, lambda_min_between)
     if small_sample is not None and len(ordered) < small_sample.below:
@@ -108,9 +106,35 @@ def fit_power_law(
         choice = scan_tails(log_evals, smallest_tail=smallest_tail, lost_degrees=1, starts=starts)
     else:
         choice = scan_tails(log_evals, starts=starts)
-    if choice is None:
-        return Reason.EQUAL_EIGENVALUES if log_evals[0] == log_evals[-1] else Reason.NO_CANDIDATE
-    return fit_of_choice(ordered, choice)
+    return _fit_or_reason(ordered, choice)
+
+
+def fit_power_law_of_each(
+    spectra: Sequence[NDArray[np.float64]], *, small_sample: SmallSample | None = None
+) -> list[PowerLawFit | Reason]:
+    """`fit_power_law` of several spectra, digit for digit: many short ones take less time together.
+
+    Args:
+        spectra: Positive eigenvalues of each, shape (n,), any order, any scale.
+        small_sample: Rule for short spectra; by default they are treated as all others.
+
+    Returns:
+        The fits, or why there are none, in the order given.
+
+    Raises:
+        SetolError: An eigenvalue is not positive or not finite.
+    """
+    below = 0 if small_sample is None else small_sample.below
+    ordered = [None if len(evals) < below else _ascending(evals) for evals in spectra]
+    choices = iter(scan_tails_of_each([np.log(each) for each in ordered if isinstance(each, np.ndarray)]))
+    return [
+        fit_power_law(evals, small_sample=small_sample)
+        if each is None
+        else each
+        if isinstance(each, Reason)
+        else _fit_or_reason(each, next(choices))
+        for evals, each in zip(spectra, ordered, strict=True)
+    ]
 
 
 def fit_power_law_above(evals: NDArray[np.float64], lambda_min: float) -> PowerLaw | Reason:
@@ -152,6 +176,21 @@ def fit_of_choice(ordered: NDArray[np.float64], choice: TailChoice) -> PowerLawF
         d_ks=max(choice.distance, d_upper),
         n_tail=n_tail,
     )
+
+
+def _ascending(evals: NDArray[np.float64]) -> NDArray[np.float64] | Reason:
+    """The eigenvalues in order, or why no tail is looked for."""
+    check_positive(evals)
+    if len(evals) < 2:
+        return Reason.TOO_FEW_EIGENVALUES
+    ordered = np.sort(evals).astype(np.float64)
+    return Reason.EQUAL_EIGENVALUES if ordered[-1] - ordered[0] <= EQUAL_SPREAD * ordered[-1] else ordered
+
+
+def _fit_or_reason(ordered: NDArray[np.float64], choice: TailChoice | None) -> PowerLawFit | Reason:
+    if choice is None:
+        return Reason.EQUAL_EIGENVALUES if np.log(ordered[0]) == np.log(ordered[-1]) else Reason.NO_CANDIDATE
+    return fit_of_choice(ordered, choice)
 
 
 def _starts_between(ordered: NDArray[np.float64], limits: tuple[float, float]) -> tuple[int, int]:

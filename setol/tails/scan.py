@@ -9,6 +9,7 @@ at in order of its bound. The outcome is that of the full scan, ties included (t
 the smallest D).
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,9 @@ FEW = 64
 
 TOGETHER = 16
 """Tails looked at in one go where all are: their starts lie close together, so little below them is worked out."""
+
+BOUNDED_TOGETHER = 2**12
+"""Eigenvalues of several spectra that the first bounds are taken for in one go: half a megabyte with their probes."""
 
 ROUNDING = 1e-12
 """Slack on the bound: far above the rounding of D, far below any difference that matters."""
@@ -63,26 +67,70 @@ def scan_tails(
     Returns:
         The chosen tail, or None where no candidate has both enough eigenvalues and any spread.
     """
+    n = len(log_evals)
+    first, stop = starts or (0, n)
     alphas = tail_exponents(log_evals, lost_degrees)
-    first, stop = starts or (0, len(log_evals))
-    allowed = slice(first, max(0, min(stop, len(log_evals) - smallest_tail + 1)))
-    candidates = first + np.flatnonzero(np.isfinite(alphas[allowed]))
-    if not len(candidates):
+    columns = np.arange(first, max(first, min(stop, n - smallest_tail + 1)))
+    return _closest(log_evals, alphas, columns, _lower_bounds(log_evals, alphas, columns, PROBES[0]))
+
+
+def scan_tails_of_each(log_evals: Sequence[NDArray[np.float64]]) -> list[TailChoice | None]:
+    """`scan_tails` of several spectra, digit for digit: many short ones take half the time.
+
+    Args:
+        log_evals: Natural logarithms of the eigenvalues of each, shape (n,), ascending, any scale.
+    """
+    choices: list[TailChoice | None] = []
+    for few in _batches(log_evals):
+        # Their ends in line, so that a column is a tail of one size in all; what fills up a short one is no candidate.
+        longest = max(map(len, few))
+        together = np.empty((len(few), longest))
+        for row, each in zip(together, few, strict=True):
+            row[: longest - len(each)] = each[0]
+            row[longest - len(each) :] = each
+        alphas = tail_exponents(together)
+        bounds = _lower_bounds(together, alphas, np.arange(longest - 1), PROBES[0])
+        for each, row, own in zip(few, alphas, bounds, strict=True):
+            filled = longest - len(each)
+            choices.append(_closest(each, row[filled:], np.arange(len(each) - 1), own[filled:]))
+    return choices
+
+
+def _batches(log_evals: Sequence[NDArray[np.float64]]) -> Iterator[list[NDArray[np.float64]]]:
+    """The spectra in order, as many at once as a core's cache holds with their probes."""
+    few: list[NDArray[np.float64]] = []
+    for each in log_evals:
+        if few and (len(few) + 1) * max(len(each), *map(len, few)) > BOUNDED_TOGETHER:
+            yield few
+            few = []
+        few.append(each)
+    if few:
+        yield few
+
+
+def _closest(
+    log_evals: NDArray[np.float64],
+    alphas: NDArray[np.float64],
+    candidates: NDArray[np.intp],
+    bounds: NDArray[np.float64],
+) -> TailChoice | None:
+    """The tail with the smallest D among candidates, given their bounds of the first round."""
+    if not np.any(bounds < np.inf):
         return None
 
     def distance_of(start: int) -> tuple[float, int]:
         return lower_step_distance(log_evals[start:], alphas[start]), start
 
     best = (np.inf, -1)  # D, then index: the smaller index wins a tie
-    for probes in PROBES:
-        bounds = _lower_bounds(log_evals, alphas, candidates, probes)
+    for more in (*PROBES[1:], None):
         nearest = int(np.argmin(bounds))
         best = min(best, distance_of(int(candidates[nearest])))
         alive = bounds <= best[0] + ROUNDING
         alive[nearest] = False  # it has been looked at
         candidates, bounds = candidates[alive], bounds[alive]
-        if len(candidates) <= FEW:
+        if len(candidates) <= FEW or more is None:
             break
+        bounds = _lower_bounds(log_evals, alphas, candidates, more)
     for position in np.argsort(bounds, kind="stable"):
         if bounds[position] > best[0] + ROUNDING:
             break
@@ -111,13 +159,14 @@ def tail_distances(log_evals: NDArray[np.float64], *, limit: float) -> NDArray[n
 
 
 def tail_exponents(log_evals: NDArray[np.float64], lost_degrees: int = 0) -> NDArray[np.float64]:
-    """Exponent of the tail above every eigenvalue, shape (n,); infinite where a tail has no spread."""
-    sizes = len(log_evals) - np.arange(len(log_evals))
-    gaps = (log_evals[1:] - log_evals[:-1]) * sizes[1:]  # each gap lies below all eigenvalues above it
-    sums = np.zeros(len(log_evals))  # of ln(lambda/lambda_min): positive terms alone, so no digits are lost
-    np.cumsum(gaps[::-1], out=sums[-2::-1])
-    exponents = np.full(len(log_evals), np.inf)
-    np.divide(sizes - lost_degrees, sums, out=exponents, where=log_evals < log_evals[-1])
+    """Exponent of the tail above every eigenvalue, shape (..., n) as given; infinite where a tail has no spread."""
+    n = log_evals.shape[-1]
+    sizes = n - np.arange(n)
+    gaps = (log_evals[..., 1:] - log_evals[..., :-1]) * sizes[1:]  # each gap lies below all eigenvalues above it
+    sums = np.zeros(log_evals.shape)  # of ln(lambda/lambda_min): positive terms alone, so no digits are lost
+    np.cumsum(gaps[..., ::-1], axis=-1, out=sums[..., -2::-1])
+    exponents = np.full(log_evals.shape, np.inf)
+    np.divide(sizes - lost_degrees, sums, out=exponents, where=log_evals < log_evals[..., -1:])
     exponents += 1.0
     exponents[exponents <= 1.0] = np.inf
     return exponents
@@ -154,17 +203,30 @@ def power_law_cdf(log_tail: NDArray[np.float64], alpha: float) -> NDArray[np.flo
 def _lower_bounds(
     log_evals: NDArray[np.float64], alphas: NDArray[np.float64], candidates: NDArray[np.intp], probes: int
 ) -> NDArray[np.float64]:
-    """Deviation at evenly spaced points of each candidate's tail: never more than its D."""
-    sizes = len(log_evals) - candidates
-    logs_min, slopes = log_evals[candidates], 1.0 - alphas[candidates]
-    bounds = np.zeros(len(candidates))
+    """Deviation at evenly spaced points of each candidate's tail: never more than its D; infinite without exponent.
+
+    Args:
+        log_evals: Shape (..., n).
+        alphas: Exponents of the tails, the same shape.
+        candidates: Where the tails start, the same for all spectra, shape (c,).
+        probes: How many points.
+
+    Returns:
+        Shape (..., c).
+    """
+    sizes = log_evals.shape[-1] - candidates
+    logs_min, own = log_evals.take(candidates, -1)[..., None, :], alphas.take(candidates, -1)
+    spread = own < np.inf
+    slopes = 1.0 - np.where(spread, own, 1.0)[..., None, :]
+    bounds = np.zeros(own.shape)
     for first in range(1, probes + 1, PROBES[0]):  # in rounds, so that memory stays at a few arrays a candidate
         probe = np.arange(first, min(first + PROBES[0], probes + 1))[:, None]
         ranks = probe * (sizes - 1) // probes
-        deviations = log_evals[candidates + ranks]
+        deviations = log_evals.take(candidates + ranks, -1)
         deviations -= logs_min
         deviations *= slopes
         np.expm1(deviations, out=deviations)  # F, negative
         deviations += ranks / sizes
-        np.maximum(bounds, np.abs(deviations, out=deviations).max(axis=0), out=bounds)
+        np.maximum(bounds, np.abs(deviations, out=deviations).max(axis=-2), out=bounds)
+    bounds[~spread] = np.inf
     return bounds
