@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-_WRAPPERS = re.compile(r"^(?:module\.|_orig_mod\.|_forward_module\.)+")
-_WEIGHT = re.compile(r"\.(?:weight|kernel)$")
+_WRAPPERS = ("module.", "_orig_mod.", "_forward_module.")
 
 _BUFFER = re.compile(
     r"""(?:^|\.)(?:
@@ -67,12 +66,15 @@ def _said_by_ending(ending: str) -> _Said:
 
 def layer_name(tensor: str) -> str:
     """The layer a tensor belongs to: without the prefixes of wrappers and without `.weight`."""
-    return _WEIGHT.sub("", without_wrappers(tensor))
+    name = without_wrappers(tensor)
+    return name.rpartition(".")[0] if name.endswith((".weight", ".kernel")) else name
 
 
 def without_wrappers(tensor: str) -> str:
     """A name without the prefixes that DataParallel, compile and DeepSpeed put before it."""
-    return _WRAPPERS.sub("", tensor)
+    while tensor.startswith(_WRAPPERS):
+        tensor = tensor.partition(".")[2]
+    return tensor
 
 
 def directions_of(tensor: str) -> str | None:

@@ -133,7 +133,7 @@ class TensorLayout:
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
     """A shape without its axes of length 1."""
-    return tuple(length for length in shape if length != 1)
+    return tuple(length for length in shape if length != 1) if 1 in shape else shape
 
 
 def parts_of_pieces(pieces: tuple[Piece, ...], kind: Kind, length: int, axis: int) -> tuple[Part, ...]:

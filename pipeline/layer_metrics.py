@@ -38,11 +38,13 @@ def layer_metrics(layers: Sequence[Layer], options: MetricOptions) -> list[dict[
         layers: The matrices.
         options: How metrics are computed.
     """
+    if not layers:
+        return []
     found: dict[int, dict[str, Any]] = {}
     for indices in _alike(layers):
         columns = _metrics_of_alike([layers[index] for index in indices], options)
         found.update(zip(indices, columns, strict=True))
-    return [found[index] for index in range(len(layers))]
+    return [found[index] | trap for index, trap in enumerate(mean_trap_columns(layers))]
 
 
 def _alike(layers: Sequence[Layer]) -> list[list[int]]:
@@ -67,23 +69,19 @@ def _metrics_of_alike(layers: Sequence[Layer], options: MetricOptions) -> list[d
         return [{"status": "failed", "reason": Reason.ZERO_MATRIX.value} for _ in layers]
     positive = evals[:, evals.shape[1] - rank :]
     scales, spaces = scale_metrics_of_each(positive), effective_correlation_space_of_each(evals)
-    traps = mean_trap_columns(layers)
     tails = [layer.evals[layer.evals > options.least_eigenvalue] for layer in layers]
     fits = fit_tails(tails, options)
     joint = _columns_of_fitted(evals, positive, spaces, fits)
     return [
         {
             **_spectrum_columns(layer, scale, space, options),
-            **trap,
             **(
                 _columns_without_tail(layer, fit, options)
                 if isinstance(fit, Reason)
                 else _tail_columns(layer, tail, fit, scale, options) | joint[index]
             ),
         }
-        for index, (layer, scale, space, trap, tail, fit) in enumerate(
-            zip(layers, scales, spaces, traps, tails, fits, strict=True)
-        )
+        for index, (layer, scale, space, tail, fit) in enumerate(zip(layers, scales, spaces, tails, fits, strict=True))
     ]
 
 
