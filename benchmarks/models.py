@@ -36,7 +36,8 @@ from pipeline.options import preset
 from pipeline.spectra import spectra_table
 
 MODELS = ("resnet20", "resnet56", "efficientnet_lite0", "all-MiniLM-L6-v2", "bert-base")
-REPEATS = 5
+SECONDS = 3.0
+"""How long the functions of a model are run in turns, each three times at least: the least of many is steadier."""
 
 WEIGHTWATCHER = """
 import contextlib, io, json, sys, time, logging
@@ -51,7 +52,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
     state = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     state = state.get("state_dict", state)
     seconds = []
-    for _ in range(int(sys.argv[2])):
+    while len(seconds) < 3 or sum(seconds) < float(sys.argv[2]):
         start = time.perf_counter()
         weightwatcher.WeightWatcher(model=state).analyze()
         seconds.append(time.perf_counter() - start)
@@ -118,17 +119,19 @@ def _ours(file: WeightFile, checkpoint: Checkpoint) -> None:
 
 def _interleaved(*functions: Callable[[], None]) -> list[float]:
     """The least seconds of each, taken in turns, so that what disturbs one disturbs all."""
-    best = [float("inf")] * len(functions)
-    for _ in range(REPEATS):
-        for index, function in enumerate(functions):
+    seconds: list[list[float]] = [[] for _ in functions]
+    while len(seconds[0]) < 3 or sum(map(sum, seconds)) < SECONDS:
+        for function, own in zip(functions, seconds, strict=True):
             start = time.perf_counter()
             function()
-            best[index] = min(best[index], time.perf_counter() - start)
-    return best
+            own.append(time.perf_counter() - start)
+    return [min(own) for own in seconds]
 
 
 def _weightwatcher(python: str, path: Path) -> float:
-    run = subprocess.run([python, "-c", WEIGHTWATCHER, str(path), "3"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [python, "-c", WEIGHTWATCHER, str(path), str(SECONDS)], capture_output=True, text=True, check=True
+    )
     seconds: float = json.loads(run.stderr.splitlines()[-1])
     return seconds
 

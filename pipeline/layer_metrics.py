@@ -22,7 +22,13 @@ from pipeline.tail_columns import (
 )
 from pipeline.vector_columns import vector_columns, window_columns
 from setol import PowerLawFit, Reason
-from setol.erg import EffectiveCorrelationSpace, closest_correlation_space, effective_correlation_space_of_each
+from setol.erg import (
+    EffectiveCorrelationSpace,
+    TraceScaled,
+    closest_correlation_space,
+    effective_correlation_space_of_each,
+    trace_scaled,
+)
 from setol.erg_distance import erg_distance_of_each
 from setol.scale import ScaleMetrics, check_spectrum, log_alpha_norm_of_each, scale_metrics_of_each
 from setol.tails.fingers import ClippedFit
@@ -68,10 +74,11 @@ def _metrics_of_alike(layers: Sequence[Layer], options: MetricOptions) -> list[d
     if not rank:
         return [{"status": "failed", "reason": Reason.ZERO_MATRIX.value} for _ in layers]
     positive = evals[:, evals.shape[1] - rank :]
-    scales, spaces = scale_metrics_of_each(positive), effective_correlation_space_of_each(evals)
+    rescaled = trace_scaled(evals)
+    scales, spaces = scale_metrics_of_each(positive), effective_correlation_space_of_each(rescaled)
     tails = [layer.evals[layer.evals > options.least_eigenvalue] for layer in layers]
     fits = fit_tails(tails, options)
-    joint = _columns_of_fitted(evals, positive, spaces, fits)
+    joint = _columns_of_fitted(rescaled, positive, spaces, fits)
     return [
         {
             **_spectrum_columns(layer, scale, space, options),
@@ -112,16 +119,17 @@ def _columns_without_tail(layer: Layer, reason: Reason, options: MetricOptions) 
 
 
 def _columns_of_fitted(
-    evals: NDArray[np.float64],
+    rescaled: TraceScaled,
     positive: NDArray[np.float64],
     spaces: Sequence[EffectiveCorrelationSpace],
     fits: Sequence[PowerLawFit | ClippedFit | Reason],
 ) -> dict[int, dict[str, Any]]:
     """Where the tails end, seen from the ECS, and their alpha norms; by index, where there is a tail."""
     laws = {index: law_of(fit) for index, fit in enumerate(fits) if not isinstance(fit, Reason)}
-    fitted, lambda_mins = list(laws), [law.lambda_min for law in laws.values()]
-    distances = erg_distance_of_each(evals[fitted], lambda_mins, [spaces[index] for index in fitted])
-    norms = log_alpha_norm_of_each(positive[fitted], [law.alpha for law in laws.values()])
+    if not laws:
+        return {}
+    distances = erg_distance_of_each(rescaled, {index: law.lambda_min for index, law in laws.items()}, spaces)
+    norms = log_alpha_norm_of_each(positive[list(laws)], [law.alpha for law in laws.values()])
     return {
         index: {
             "log_alpha_norm": norm,
@@ -131,7 +139,7 @@ def _columns_of_fitted(
             "erg_delta_raw": distance.delta_raw,
             "erg_gap": distance.gap,
         }
-        for index, distance, norm in zip(fitted, distances, norms, strict=True)
+        for index, distance, norm in zip(laws, distances, norms, strict=True)
     }
 
 

@@ -32,6 +32,22 @@ class EffectiveCorrelationSpace:
     trace_log: float
 
 
+@dataclass(frozen=True, slots=True)
+class TraceScaled:
+    """Several spectra of one length, each from its largest eigenvalue down; every field has shape (spectra, n).
+
+    Attributes:
+        raw: The eigenvalues in the scale that was given.
+        evals: The same in the trace scale.
+        trace_logs: Sum of the natural logarithms of each eigenvalue and those above it, trace scale; minus infinity
+            from the first zero on.
+    """
+
+    raw: NDArray[np.float64]
+    evals: NDArray[np.float64]
+    trace_logs: NDArray[np.float64]
+
+
 def trace_scale(evals: NDArray[np.float64]) -> float:
     """Factor that takes eigenvalues to the trace scale, n / sum: their mean becomes 1 (zeros counted in n).
 
@@ -99,39 +115,34 @@ def effective_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelat
     check_spectrum(evals)
     if not np.any(evals > 0):
         return Reason.ZERO_MATRIX
-    (found,) = effective_correlation_space_of_each(evals[None])
+    (found,) = effective_correlation_space_of_each(trace_scaled(evals[None]))
     return found
 
 
-def effective_correlation_space_of_each(evals: NDArray[np.float64]) -> list[EffectiveCorrelationSpace]:
-    """`effective_correlation_space` of several spectra of one length: many small ones take little more time than one.
+def trace_scaled(evals: NDArray[np.float64]) -> TraceScaled:
+    """Spectra of one length as the ECS and the distance to it are read off: many small ones take as long as one.
 
     Args:
         evals: Eigenvalues of at least 0, shape (spectra, n), a positive one in each, any order, any scale.
     """
-    descending = to_trace_scale_each(descending_each(evals))
-    trace_logs = np.cumsum(logs_each(descending), axis=1)
-    below = trace_logs < 0
-    below[:, -1] = True  # where the product stays above 1, all belong
-    last = np.minimum(below.argmax(axis=1), np.count_nonzero(descending, axis=1) - 1)
-    equal = descending[:, 0] - descending[:, -1] <= EQUAL_SPREAD * descending[:, 0]
-    last[equal] = descending.shape[1] - 1
-    spectra = np.arange(len(descending))
-    sums = np.where(equal, 0.0, trace_logs[spectra, last])
-    columns = zip(last.tolist(), descending[spectra, last].tolist(), sums.tolist(), strict=True)
-    return [EffectiveCorrelationSpace(index + 1, edge, trace_log) for index, edge, trace_log in columns]
-
-
-def descending_each(evals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each of several spectra from its largest eigenvalue down, shape (spectra, n)."""
-    return np.ascontiguousarray(np.sort(evals, axis=1)[:, ::-1])
-
-
-def logs_each(evals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Natural logarithms, minus infinity of zeros."""
+    raw = np.ascontiguousarray(np.sort(evals, axis=1)[:, ::-1])
+    rescaled = to_trace_scale_each(raw)
     with np.errstate(divide="ignore"):
-        logs: NDArray[np.float64] = np.log(evals)
-    return logs
+        return TraceScaled(raw, rescaled, np.cumsum(np.log(rescaled), axis=1))
+
+
+def effective_correlation_space_of_each(spectra: TraceScaled) -> list[EffectiveCorrelationSpace]:
+    """`effective_correlation_space` of several spectra."""
+    evals = spectra.evals
+    below = spectra.trace_logs < 0
+    below[:, -1] = True  # where the product stays above 1, all belong
+    last = np.minimum(below.argmax(axis=1), np.count_nonzero(evals, axis=1) - 1)
+    equal = evals[:, 0] - evals[:, -1] <= EQUAL_SPREAD * evals[:, 0]
+    last[equal] = evals.shape[1] - 1
+    rows = np.arange(len(evals))
+    sums = np.where(equal, 0.0, spectra.trace_logs[rows, last])
+    columns = zip(last.tolist(), evals[rows, last].tolist(), sums.tolist(), strict=True)
+    return [EffectiveCorrelationSpace(index + 1, edge, trace_log) for index, edge, trace_log in columns]
 
 
 def closest_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelationSpace | Reason:

@@ -5,7 +5,7 @@ at one place and alpha at 2. The sign is power law minus ECS, as in the figures 
 section (the text of its section 5 has the opposite sign).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from setol.erg import (
     EffectiveCorrelationSpace,
+    TraceScaled,
     check_lambda_min,
-    descending_each,
     effective_correlation_space,
-    logs_each,
-    to_trace_scale_each,
+    trace_scaled,
 )
 from setol.errors import SetolError
 from setol.reasons import Reason
@@ -68,38 +67,41 @@ def erg_distance(
     check_spectrum(evals)
     if not lambda_min <= evals.max():
         raise SetolError(f"need a tail with eigenvalues; got lambda_min {lambda_min} above the largest, {evals.max()}.")
-    (distance,) = erg_distance_of_each(evals[None], [lambda_min], [found])
+    (distance,) = erg_distance_of_each(trace_scaled(evals[None]), {0: lambda_min}, [found])
     return distance
 
 
 def erg_distance_of_each(
-    evals: NDArray[np.float64], lambda_mins: Sequence[float], spaces: Sequence[EffectiveCorrelationSpace]
+    spectra: TraceScaled, lambda_mins: Mapping[int, float], spaces: Sequence[EffectiveCorrelationSpace]
 ) -> list[ErgDistance]:
     """`erg_distance` of several spectra of one length: many small ones take little more time than one.
 
     Args:
-        evals: Eigenvalues of at least 0, shape (spectra, n), a positive one in each, any order, any scale.
-        lambda_mins: Smallest eigenvalue of the tail of each, above 0 and at most its largest.
-        spaces: The ECS of each.
+        spectra: The spectra.
+        lambda_mins: Smallest eigenvalue of the tail, above 0 and at most the largest, by the index of the spectrum.
+        spaces: The ECS of all spectra.
     """
-    edges = np.array(lambda_mins)
-    in_tail = evals >= edges[:, None]
-    n_tail = np.count_nonzero(in_tail, axis=1)
-    logs = logs_each(to_trace_scale_each(evals))
-    descending, spectra = descending_each(evals), np.arange(len(evals))
+    rows, edges = np.array(list(lambda_mins)), np.array(list(lambda_mins.values()))
+    raw = spectra.raw[rows]
+    n_tail = np.count_nonzero(raw >= edges[:, None], axis=1)
+    last = n_tail - 1
+    ecs_edges = raw[np.arange(len(rows)), [spaces[row].n - 1 for row in rows]]
     # The edge of the tail goes through the same rescaling as the eigenvalues, so that equal edges differ by 0.
-    nearest = descending[spectra, n_tail - 1].astype(np.float64)
-    lowest = to_trace_scale_each(descending)[spectra, n_tail - 1] * (edges / nearest)
-    trace_logs = [float(row[chosen].sum()) for row, chosen in zip(logs, in_tail, strict=True)]
+    lowest = spectra.evals[rows, last] * (edges / raw[np.arange(len(rows)), last])
     return [
         ErgDistance(
-            delta=low - space.lambda_min,
-            delta_raw=lambda_min - float(row[space.n - 1]),
-            gap=space.n - size,
+            delta=low - spaces[row].lambda_min,
+            delta_raw=delta_raw,
+            gap=spaces[row].n - size,
             trace_log=trace_log,
             trace_log_per_eigenvalue=trace_log / size,
         )
-        for low, lambda_min, space, size, trace_log, row in zip(
-            lowest.tolist(), lambda_mins, spaces, n_tail.tolist(), trace_logs, descending, strict=True
+        for row, low, delta_raw, size, trace_log in zip(
+            lambda_mins,
+            lowest.tolist(),
+            (edges - ecs_edges).tolist(),
+            n_tail.tolist(),
+            spectra.trace_logs[rows, last].tolist(),
+            strict=True,
         )
     ]

@@ -179,7 +179,7 @@ def _solve_chunks(chunks: Iterable[torch.Tensor], shape: Sequence[int], device: 
         gram.add(rows)
     if not entries.finite:
         return Reason.NON_FINITE
-    rows = None  # its memory, still in the cache, is the solver's work copy
+    del rows  # its memory, still in the cache, is the solver's work copy
     evals = gram.eigenvalues().numpy()
     resolved = evals > resolution(evals[:, -1:], n_rows)
     evals[~resolved] = 0.0
