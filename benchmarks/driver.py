@@ -25,18 +25,18 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
-from analysis.results import open_results
+from analysis.opening.results import open_results
 from catalogs import CATALOG_SCHEMA, WeightFile, to_arrow
-from pipeline.events import event, logging_to
-from pipeline.folder import ResultsFolder
-from pipeline.job import Outcome
-from pipeline.memory import PeakMemory
+from pipeline.display.progress import ProgressReporter
+from pipeline.display.run_events import RunEvents
+from pipeline.execution.events import event, logging_to
+from pipeline.execution.job import Outcome
+from pipeline.execution.memory import PeakMemory
+from pipeline.execution.schedule import Capacity, Cause, Schedule, Slots, Task, Work
 from pipeline.options import Options
-from pipeline.plan import Plan, Unit, make_plan
-from pipeline.progress import ProgressReporter
-from pipeline.records import LAYERS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, LayerRow, SpectrumRow, table_of
-from pipeline.run_events import RunEvents
-from pipeline.schedule import Capacity, Cause, Schedule, Slots, Task, Work
+from pipeline.planning.plan import Plan, Unit, make_plan
+from pipeline.store.folder import ResultsFolder
+from pipeline.store.records import LAYERS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, LayerRow, SpectrumRow, table_of
 
 OPTIONS = Options()
 LAYERS = 94

@@ -20,8 +20,8 @@ os.environ.update({name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", 
 
 import torch
 
-from pipeline.decomposer import GPU_BATCH_BYTES
-from pipeline.device_choice import cpu_name
+from pipeline.decomposition.decomposer import GPU_BATCH_BYTES
+from pipeline.decomposition.device_choice import cpu_name
 from setol.weights.batches import Decompose, decompose_batched
 from setol.weights.decomposition import decompose
 from setol.weights.precision import decompose_float32

@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 
 from catalogs import WeightFile
 from checkpoints.open import open_checkpoint
-from pipeline.memory import PeakMemory
-from pipeline.spectra import spectra_table
+from pipeline.decomposition.spectra import spectra_table
+from pipeline.execution.memory import PeakMemory
 
 
 def main() -> None:

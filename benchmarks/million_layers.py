@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from analysis.results import VIEWS, open_results
+from analysis.opening.results import VIEWS, open_results
 from benchmarks.driver import attempt
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Score, WeightFile, to_arrow
-from pipeline.folder import ResultsFolder
 from pipeline.options import Options
-from pipeline.plan import Unit, make_plan
-from pipeline.records import LAYERS_SCHEMA, SPECTRA_SCHEMA
+from pipeline.planning.plan import Unit, make_plan
+from pipeline.store.folder import ResultsFolder
+from pipeline.store.records import LAYERS_SCHEMA, SPECTRA_SCHEMA
 
 OPTIONS = Options()
 EVALS = 32

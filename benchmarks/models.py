@@ -31,9 +31,9 @@ from checkpoints.layout import lay_out
 from checkpoints.matrices import matrix_stack
 from checkpoints.open import open_checkpoint
 from checkpoints.tensors import Checkpoint
-from pipeline.metrics import layers_table
+from pipeline.decomposition.spectra import spectra_table
+from pipeline.measurement.metrics import layers_table
 from pipeline.options import preset
-from pipeline.spectra import spectra_table
 
 MODELS = ("resnet20", "resnet56", "efficientnet_lite0", "all-MiniLM-L6-v2", "bert-base")
 SECONDS = 3.0

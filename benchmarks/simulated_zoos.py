@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 import scipy.stats
 
-from analysis.missingness import _associations as missing_associations
+from analysis.samples.missingness import _associations as missing_associations
 from analysis.statistics.association import associate
 from analysis.statistics.attenuation import deattenuated
 from analysis.statistics.fixed_effects import fixed_effects

@@ -16,12 +16,12 @@ import torch
 from safetensors.torch import save_file
 
 from catalogs.paths import catalog_of_paths
-from pipeline.cluster import run_on_ray
-from pipeline.folder import ResultsFolder
-from pipeline.identify import identify
-from pipeline.job import Job
+from pipeline.execution.cluster import run_on_ray
+from pipeline.execution.job import Job
 from pipeline.options import Options
-from pipeline.plan import Unit, make_plan
+from pipeline.planning.identify import identify
+from pipeline.planning.plan import Unit, make_plan
+from pipeline.store.folder import ResultsFolder
 
 
 def main() -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Catalog, counted, to_arrow
 from checkpoints.errors import NotFound
-from pipeline.attempt import finish, new_attempt
-from pipeline.events import new_run_id
-from pipeline.folder import ResultsFolder
-from pipeline.folder_plan import plan_in
-from pipeline.identify import Identified, Unidentified, identify, told_apart
-from pipeline.job import Job
+from pipeline.display.run_events import RunEvents, run_events
+from pipeline.display.summary import Executor, Failure, Reporter, RunSummary, followed
+from pipeline.execution.attempt import finish, new_attempt
+from pipeline.execution.events import new_run_id
+from pipeline.execution.job import Job
 from pipeline.options import Options
-from pipeline.plan import Plan, Unit
-from pipeline.run_events import RunEvents, run_events
-from pipeline.share import Share
-from pipeline.summary import Executor, Failure, Reporter, RunSummary, followed
+from pipeline.planning.folder_plan import plan_in
+from pipeline.planning.identify import Identified, Unidentified, identify, told_apart
+from pipeline.planning.plan import Plan, Unit
+from pipeline.planning.share import Share
+from pipeline.store.folder import ResultsFolder
 
 _PLAN_MAX_AGE = 3600.0
 """Seconds for which a plan takes a branch of a repository to stay where it was; a run asks."""

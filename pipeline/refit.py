@@ -9,11 +9,11 @@ from typing import Any
 
 from catalogs import WeightFile, catalog_names, load_catalog
 from catalogs.places import cache_directory
+from pipeline.display.run_events import run_events
+from pipeline.display.summary import Executor, Failure, Reporter, RunSummary, followed
 from pipeline.errors import FolderError, OptionError
-from pipeline.events import new_run_id
-from pipeline.folder import ResultsFolder
-from pipeline.folder_plan import plan_in
-from pipeline.job import Job
+from pipeline.execution.events import new_run_id
+from pipeline.execution.job import Job
 from pipeline.options import (
     PLAIN_SPECTRA,
     SPECTRA_VERSION,
@@ -22,9 +22,9 @@ from pipeline.options import (
     SpectrumOptions,
     stored_spectrum,
 )
-from pipeline.plan import Unit
-from pipeline.run_events import run_events
-from pipeline.summary import Executor, Failure, Reporter, RunSummary, followed
+from pipeline.planning.folder_plan import plan_in
+from pipeline.planning.plan import Unit
+from pipeline.store.folder import ResultsFolder
 
 _MOST_NAMED = 5
 """Models that are named in a command; for more, their catalog is."""

@@ -246,7 +246,7 @@ class Analysis:
 
     def _read_as_grouped(self) -> str | None:
         """A line on the kernels whose groups were told by names and shapes alone, if there are any."""
-        from analysis.grouped import grouped_kernels, told
+        from analysis.reporting.grouped import grouped_kernels, told
 
         return told(grouped_kernels(self._tensors.to_pylist()))
 
@@ -293,7 +293,7 @@ def analysis_of(results: "Results", model: str) -> Analysis:
         results: With the model in it.
         model: Its key.
     """
-    from analysis.literals import sql_text
+    from analysis.opening.literals import sql_text
 
     key = sql_text(model)
     (summary,) = results.rows(_MODEL.format(model=key))

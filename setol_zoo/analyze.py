@@ -11,11 +11,11 @@ from setol_zoo.opened_model import AnyModel, OpenedModel, ask_nobody, device_for
 if TYPE_CHECKING:
     from catalogs import Catalog, WeightFile
     from catalogs.places import Where
-    from pipeline.identify import Unidentified
-    from pipeline.job import Outcome
+    from pipeline.display.summary import Reporter, RunSummary
+    from pipeline.execution.job import Outcome
     from pipeline.options import Options
-    from pipeline.plan import Plan
-    from pipeline.summary import Reporter, RunSummary
+    from pipeline.planning.identify import Unidentified
+    from pipeline.planning.plan import Plan
     from setol_zoo.analysis_result import Analysis
 
 
@@ -104,10 +104,10 @@ def analyze_catalog(
         OptionError: This machine has no such device.
     """
     from catalogs.places import cache_directory
-    from pipeline.device import require_device
+    from pipeline.decomposition.device import require_device
     from pipeline.drive import RunRequest, drive
-    from pipeline.folder import ResultsFolder
-    from pipeline.serial import run_serially
+    from pipeline.execution.serial import run_serially
+    from pipeline.store.folder import ResultsFolder
 
     require_device(device)
     request = RunRequest(
@@ -181,12 +181,12 @@ def _analyze_opened(
     from catalogs.apart import tell_apart
     from catalogs.places import cache_directory
     from checkpoints.base import base_of
-    from pipeline.attempt import finish, new_attempt
-    from pipeline.folder import ResultsFolder
-    from pipeline.job import Job
-    from pipeline.metrics import layers_table
-    from pipeline.plan import make_plan
-    from pipeline.spectra import file_spectra
+    from pipeline.decomposition.spectra import file_spectra
+    from pipeline.execution.attempt import finish, new_attempt
+    from pipeline.execution.job import Job
+    from pipeline.measurement.metrics import layers_table
+    from pipeline.planning.plan import make_plan
+    from pipeline.store.folder import ResultsFolder
 
     where = device_for(model, device)
     file = model.file if base is None else _difference(model.file, base.file)

@@ -72,7 +72,7 @@ class Monitor:
             ValueError: The model has no weight matrix.
         """
         from catalogs.places import place_of
-        from pipeline.device import require_device
+        from pipeline.decomposition.device import require_device
         from pipeline.options import options_of
         from setol_zoo.monitor_checks import require_known, require_matrices, require_tensorboard, whole
         from setol_zoo.monitor_rows import EpochFiles

@@ -18,12 +18,12 @@ from catalogs.places import Where, filesystem_of
 from catalogs.plain import plain_text
 from catalogs.reaching import reached
 from pipeline.errors import FolderError, OptionError
-from pipeline.folder import LAYERS, SPECTRA
-from pipeline.metrics import layers_table
+from pipeline.measurement.metrics import layers_table
 from pipeline.options import Options
-from pipeline.parquet import parquet_of_rows
-from pipeline.records import LAYERS_SCHEMA
-from pipeline.storage import Store
+from pipeline.store.folder import LAYERS, SPECTRA
+from pipeline.store.parquet import parquet_of_rows
+from pipeline.store.records import LAYERS_SCHEMA
+from pipeline.store.storage import Store
 from setol_zoo.cells import html_table, text_table
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def measured_rows(model: Any, options: Options, device: str | None, threads: int
     """
     import torch
 
-    from pipeline.spectra import spectra_table
+    from pipeline.decomposition.spectra import spectra_table
     from setol_zoo.analyze import with_threads
     from setol_zoo.opened_model import open_live
 

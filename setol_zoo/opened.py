@@ -98,10 +98,10 @@ class Zoo:
         from analysis.errors import AnalysisError
         from catalogs import counted
         from pipeline.cores import usable_cores
-        from pipeline.folder import ResultsFolder
+        from pipeline.execution.processes import run_in_processes
         from pipeline.options import preset as metric_options
-        from pipeline.processes import run_in_processes
         from pipeline.refit import RefitRequest, refit, spectrum_options
+        from pipeline.store.folder import ResultsFolder
         from setol_zoo.analyze import Quiet
 
         if len(self.results.folders) > 1:

@@ -81,7 +81,7 @@ def device_for(model: OpenedModel, device: str | None) -> str:
     Raises:
         OptionError: This machine has no such device.
     """
-    from pipeline.device import require_device, resolve_device
+    from pipeline.decomposition.device import require_device, resolve_device
 
     where = device or model.device or "auto"
     require_device(where)
@@ -114,7 +114,7 @@ def _open_target(target: str | Path) -> OpenedModel:
     from checkpoints.joined import joined
     from checkpoints.libraries import architecture_facts
     from checkpoints.open import open_checkpoint
-    from pipeline.identify import identify
+    from pipeline.planning.identify import identify
     from setol_zoo.targets import catalog_of_targets
 
     catalog = catalog_of_targets([f"path:{target}" if isinstance(target, Path) else target], choose=ask_nobody)

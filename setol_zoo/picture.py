@@ -33,7 +33,7 @@ class Picture:
         return self._drawn("png")
 
     def _drawn(self, form: str) -> bytes:
-        from analysis.style import house_style
+        from analysis.drawing.style import house_style
 
         buffer = io.BytesIO()
         with house_style():
@@ -48,7 +48,7 @@ def depth_picture_of(analysis: "Analysis") -> Picture:
         AnalysisError: No layer has one.
     """
     from analysis import AnalysisError
-    from analysis.pictures import depth_picture
+    from analysis.drawing.pictures import depth_picture
 
     rows = fitted_rows(analysis)
     if not rows:
@@ -63,8 +63,8 @@ def layer_picture_of(analysis: "Analysis", row: Mapping[str, Any]) -> Picture:
         analysis: The analysis.
         row: One of `fitted_rows`.
     """
-    from analysis.pictures import layer_picture
-    from analysis.stored_layer import layer_of_lists
+    from analysis.drawing.pictures import layer_picture
+    from analysis.drawing.stored_layer import layer_of_lists
 
     spectra = analysis._evals
     keys = list(zip(spectra["tensor"].to_pylist(), spectra["part"].to_pylist(), strict=True))

@@ -144,8 +144,8 @@ def _plan(
     model: OpenedModel, to: str, options: "MetricOptions", device: str
 ) -> dict[tuple[str, str | None], list[Truncated]]:
     """What shall be kept of every matrix, from the same spectra and metrics that `analyze` shows."""
-    from pipeline.metrics import layers_table
-    from pipeline.spectra import spectra_table
+    from pipeline.decomposition.spectra import spectra_table
+    from pipeline.measurement.metrics import layers_table
 
     spectra = spectra_table(model.file, model.checkpoint, device, model.facts)
     return planned_cuts(spectra, layers_table(spectra, options, config=""), to)
@@ -155,7 +155,7 @@ def planned_cuts(spectra: "pa.Table", layers: "pa.Table", to: str) -> dict[tuple
     """Where every matrix is cut, by tensor and part.
 
     Args:
-        spectra: Rows of `pipeline.records.SPECTRA_SCHEMA`.
+        spectra: Rows of `pipeline.store.records.SPECTRA_SCHEMA`.
         layers: Their metrics.
         to: One of `TO`.
     """

@@ -8,11 +8,11 @@ import pytest
 
 from catalogs import load_catalog
 from catalogs.places import cache_directory
+from pipeline.display.summary import RunSummary
 from pipeline.drive import RunRequest, drive
-from pipeline.folder import ResultsFolder
+from pipeline.execution.serial import run_serially
 from pipeline.options import MetricOptions, Options, preset
-from pipeline.serial import run_serially
-from pipeline.summary import RunSummary
+from pipeline.store.folder import ResultsFolder
 
 
 class Silent:

@@ -11,8 +11,8 @@ from catalogs.amounts import count_in_words
 from catalogs.journal import marked
 from catalogs.load import _built_in
 from catalogs.remarks import remarks
-from pipeline.folder import ResultsFolder
-from pipeline.parquet import parquet_of
+from pipeline.store.folder import ResultsFolder
+from pipeline.store.parquet import parquet_of
 
 SCORED = "model,family,params,licence,duplicate_group,dataset,metric,value,unit"
 

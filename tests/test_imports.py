@@ -20,7 +20,7 @@ LAB_FOLDER = "setol_zoo/lab/"
 LAB_PACKAGE = "setol_zoo.lab"
 """Experiments with torch: nothing imports them but the functions that run one."""
 
-RAY_FILE = "pipeline/cluster.py"
+RAY_FILE = "pipeline/execution/cluster.py"
 SCRIPT = "pipeline/run.py"
 """`setol run` as a file that `ray submit` can copy: a caller of the front door, imported by nothing."""
 
@@ -210,11 +210,11 @@ def test_numerics_neither_open_nor_print():
         ("checkpoints/open.py", "from setol import Reason", "setol"),
         ("checkpoints/open.py", "import pipeline", "pipeline"),
         ("checkpoints/open.py", "import ray", "ray"),
-        ("pipeline/worker.py", "import ray", "ray"),
-        ("pipeline/worker.py", "try:\n    import ray.data\nexcept ImportError:\n    pass", "ray.data"),
-        ("pipeline/worker.py", "import importlib\nimportlib.import_module('ray')", "ray"),
-        ("pipeline/worker.py", "from analysis import report", "analysis"),
-        ("pipeline/cluster.py", "from setol_zoo import api", "setol_zoo"),
+        ("pipeline/execution/worker.py", "import ray", "ray"),
+        ("pipeline/execution/worker.py", "try:\n    import ray.data\nexcept ImportError:\n    pass", "ray.data"),
+        ("pipeline/execution/worker.py", "import importlib\nimportlib.import_module('ray')", "ray"),
+        ("pipeline/execution/worker.py", "from analysis.reporting import report", "analysis.reporting"),
+        ("pipeline/execution/cluster.py", "from setol_zoo import api", "setol_zoo"),
         ("analysis/views.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch", "torch"),
         ("analysis/views.py", "from setol.weights.decomposition import decompose", "setol.weights.decomposition"),
         ("analysis/views.py", "import checkpoints.open", "checkpoints.open"),
@@ -253,9 +253,9 @@ def test_a_planted_import_is_found(tmp_path, file, source, expected):
             "checkpoints/open.py",
             "import torch\nfrom setol.reasons import Reason\nfrom setol import reasons\nimport catalogs",
         ),
-        ("pipeline/cluster.py", "import ray"),
+        ("pipeline/execution/cluster.py", "import ray"),
         (
-            "pipeline/worker.py",
+            "pipeline/execution/worker.py",
             "from setol.weights.decomposition import decompose\nimport checkpoints\nimport catalogs",
         ),
         ("analysis/views.py", "import duckdb\nimport matplotlib\nfrom setol import fit_power_law\nimport catalogs"),
@@ -302,7 +302,9 @@ def test_importing_the_numerics_loads_no_torch():
 
 
 def test_metrics_from_stored_spectra_import_where_torch_is_missing():
-    process = import_without(["pipeline.refit", "pipeline.processes", "pipeline.progress"], {"torch", "ray"})
+    process = import_without(
+        ["pipeline.refit", "pipeline.execution.processes", "pipeline.display.progress"], {"torch", "ray"}
+    )
     assert process.returncode == 0, process.stderr
 
 

@@ -11,10 +11,10 @@ import torch
 
 from catalogs import WeightFile
 from checkpoints.open import StateDict
-from pipeline.metrics import layers_table
+from pipeline.decomposition.spectra import spectra_table
+from pipeline.measurement.metrics import layers_table
 from pipeline.options import PRESETS, MetricOptions, SpectrumOptions
-from pipeline.records import LayerRow, SpectrumRow
-from pipeline.spectra import spectra_table
+from pipeline.store.records import LayerRow, SpectrumRow
 from setol import EffectiveCorrelationSpace, PowerLawFit, Reason, ScaleMetrics
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.placing import put_in_place
-from pipeline.storage import write_bytes
+from analysis.opening.placing import put_in_place
+from pipeline.store.storage import write_bytes
 
 
 @pytest.mark.parametrize(

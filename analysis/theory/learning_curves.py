@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from analysis.placing import put_in_place
-from analysis.style import (
+from analysis.drawing.style import (
     COLOURS,
     DASH_DOTTED,
     DASHED,
@@ -25,6 +24,7 @@ from analysis.style import (
     new_figure,
     plain_powers,
 )
+from analysis.opening.placing import put_in_place
 from setol.field_theory import LearningCurve, Spectrum
 from setol.field_theory.features import EmpiricalModes
 

@@ -5,7 +5,7 @@ import scipy.linalg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.style import (
+from analysis.drawing.style import (
     BAR,
     COLOURS,
     DASH_DOTTED,

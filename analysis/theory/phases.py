@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.style import (
+from analysis.drawing.style import (
     BAR,
     COLOURS,
     DASH_DOTTED,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.style import (
+from analysis.drawing.style import (
     BAR,
     COLOURS,
     DASH_DOTTED,

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from analysis.style import COLOURS, DASHED, DOTTED, FAINT, INK, house_style, new_figure
+from analysis.drawing.style import COLOURS, DASHED, DOTTED, FAINT, INK, house_style, new_figure
 from analysis.theory.ensembles import noise, spectrum_of
 from setol.r_transforms.discrete import DiscreteRTransform
 from setol.r_transforms.empirical import EmpiricalRTransform

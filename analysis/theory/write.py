@@ -7,9 +7,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
+from analysis.drawing.style import house_style
 from analysis.errors import AnalysisError
-from analysis.placing import put_in_place
-from analysis.style import house_style
+from analysis.opening.placing import put_in_place
 from analysis.theory.noise import marchenko_pastur_figure, tracy_widom_figure
 from analysis.theory.phases import phases_figure
 from analysis.theory.signals import mean_trap_figure, transition_figure

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from analysis import open_results
 from catalogs.places import place_of
 from catalogs.reaching import at_once
-from pipeline.folder import ResultsFolder
+from pipeline.store.folder import ResultsFolder
 
 STAGES = ("spectra/v1", "layers/v1")
 KEYS = {

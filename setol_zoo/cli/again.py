@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.literals import sql_text
+from analysis.opening.literals import sql_text
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS
 
 if TYPE_CHECKING:
-    from analysis.results import Results
+    from analysis.opening.results import Results
     from catalogs.places import Where
 
 MOST_NAMED = 5

@@ -19,11 +19,11 @@ from setol_zoo.cli.completion import complete_model
 from setol_zoo.cli.options import METRIC_OPTIONS, SPECTRUM_OPTIONS, chosen, metric_options, spectrum_options, typed
 
 if TYPE_CHECKING:
-    from analysis.results import Results
+    from analysis.opening.results import Results
     from catalogs import Catalog
     from catalogs.places import Where
+    from pipeline.display.summary import RunSummary
     from pipeline.options import Options
-    from pipeline.summary import RunSummary
 
 FORMATS = ("png", "svg")
 
@@ -134,9 +134,9 @@ def _say_what_is_far(catalog: "Catalog") -> None:
 
 def _compute(catalog: "Catalog", folder: "Where", options: "Options", device: str) -> "tuple[Results, RunSummary]":
     """Run the job in a folder; its results, and what became of the run."""
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
     from pipeline.cores import usable_cores
-    from pipeline.progress import ProgressReporter
+    from pipeline.display.progress import ProgressReporter
     from setol_zoo.analyze import analyze_catalog
     from setol_zoo.cli.tables import console
 
@@ -149,7 +149,7 @@ def _subtract(
     models: tuple[str, ...], base: str, folder: "Where", options: "Options", device: str
 ) -> "tuple[Results, set[str]]":
     """Analyze differences to a base in a folder; its results, and the keys of the differences."""
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
     from pipeline.cores import usable_cores
     from setol_zoo.analyze import analyze_difference, with_threads
     from setol_zoo.cli.edited import reports_model_errors
@@ -167,7 +167,7 @@ def _views(opened: "Results", models: set[str]) -> dict[str, list[dict[str, Any]
 def _draw(opened: "Results", model: str, folder: Path, form: str, most: int) -> "tuple[Path, ...]":
     from rich.text import Text  # a layer's name is no markup
 
-    from analysis.pictures import write_pictures
+    from analysis.drawing.pictures import write_pictures
     from setol_zoo.cli.tables import console
 
     with console(stderr=True).status("drawing") as status:

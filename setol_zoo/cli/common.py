@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from analysis.results import Results
+    from analysis.opening.results import Results
     from catalogs.places import Where
 
 P = ParamSpec("P")
@@ -125,7 +125,7 @@ def shown_path(path: "Where") -> str:
 
 def config_words(opened: "Results") -> list[str]:
     """`--config NAME`, where a command without it would show another configuration than the open one."""
-    from analysis.configurations import choose
+    from analysis.opening.configurations import choose
 
     return [] if choose(opened.configs, None).name == opened.config else ["--config", opened.config]
 

@@ -77,7 +77,7 @@ def complete_preset(_: click.Context, __: click.Parameter, begun: str) -> list[C
 def complete_result_model(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Models of the results folder that was named, or of the default one."""
     from analysis.errors import AnalysisError
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
 
     try:
         models = open_results([context.params["results"]]).rows("SELECT name FROM models")
@@ -88,7 +88,7 @@ def complete_result_model(context: click.Context, _: click.Parameter, begun: str
 
 def complete_view(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Views, for a query that is typed without quotes: `setol sql FROM layers`."""
-    from analysis.results import VIEWS
+    from analysis.opening.results import VIEWS
 
     return _names(VIEWS, begun)
 

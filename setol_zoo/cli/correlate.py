@@ -21,10 +21,10 @@ from setol_zoo.cli.completion import complete_score_part
 from setol_zoo.cli.table_options import SHOWN, nothing_scored, table_options
 
 if TYPE_CHECKING:
-    from analysis.claim import Claim
-    from analysis.correlation_records import Correlations
-    from analysis.sample import Sample
-    from analysis.size import SizeStudy
+    from analysis.samples.sample import Sample
+    from analysis.studies.claim import Claim
+    from analysis.studies.correlation_records import Correlations
+    from analysis.studies.size import SizeStudy
     from catalogs.places import Where
 
 LEGEND = (
@@ -77,12 +77,12 @@ def command(
     chance; `ceiling_tau`, what a perfect metric could reach; `size_tau`, that of the number of parameters;
     `stronger_by`, beside --against.
     """
-    from analysis.claim import claim
-    from analysis.correlate import METRICS
-    from analysis.looks import Look
-    from analysis.results import Results, open_results
-    from analysis.samples_from_files import Question, samples_from_files
-    from analysis.samples_from_results import samples_from_results
+    from analysis.opening.results import Results, open_results
+    from analysis.samples.samples_from_files import Question, samples_from_files
+    from analysis.samples.samples_from_results import samples_from_results
+    from analysis.studies.claim import claim
+    from analysis.studies.correlate import METRICS
+    from analysis.studies.looks import Look
     from catalogs.plain import plain_text
     from setol_zoo.cli.correlation_tables import SCREENFUL
 
@@ -189,8 +189,8 @@ def _again(command: str, given: Mapping[str, object], metrics: tuple[str, ...], 
 
 
 def _computed(sample: "Sample", metrics: tuple[str, ...], against: str | None) -> tuple["Correlations", "SizeStudy"]:
-    from analysis.correlate import correlate
-    from analysis.size import BASELINES, size_study
+    from analysis.studies.correlate import correlate
+    from analysis.studies.size import BASELINES, size_study
 
     judged = [metric for metric in metrics if metric not in BASELINES]
     return correlate(sample, metrics, against=against), size_study(sample, judged)
@@ -238,10 +238,10 @@ def _largest(sample: "Sample") -> int:
 
 def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool, limit: int) -> None:
     """One score: what is added to size, then the correlations."""
-    from analysis.reading import reading
-    from analysis.size_records import FEWEST_FAMILIES
-    from analysis.size_words import families_tested
     from analysis.statistics.described import FEWEST_DESCRIBED
+    from analysis.studies.reading import reading
+    from analysis.studies.size_records import FEWEST_FAMILIES
+    from analysis.studies.size_words import families_tested
     from catalogs import counted
     from catalogs.plain import plain_text
     from setol_zoo.cli.correlation_tables import print_group, print_groups, print_size, print_together
@@ -280,7 +280,7 @@ def _print_sample(found: "Correlations", study: "SizeStudy", *, everything: bool
 
 def _size_sentence(found: "Correlations", study: "SizeStudy") -> str:
     """What the study says, and where size may come from if it is not known."""
-    from analysis.size_words import brief
+    from analysis.studies.size_words import brief
 
     known = any(row.metric in study.controls for group in found.groups for row in group.correlations)
     if study.models or known:

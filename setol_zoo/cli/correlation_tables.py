@@ -8,9 +8,9 @@ import click
 from setol_zoo.cli.tables import print_narrowed
 
 if TYPE_CHECKING:
-    from analysis.correlation_records import Correlation, Correlations, Group
-    from analysis.size import SizeStudy
     from analysis.statistics.records import Interval
+    from analysis.studies.correlation_records import Correlation, Correlations, Group
+    from analysis.studies.size import SizeStudy
 
 SCREENFUL = 20
 """Rows of the tables of families on a screen, where not all are asked for."""
@@ -75,7 +75,7 @@ def print_groups(groups: Sequence["Group"], *, everything: bool, limit: int = SC
         everything: Whether every metric is shown.
         limit: Families that are shown, where it is not.
     """
-    from analysis.size import BASELINES
+    from analysis.studies.size import BASELINES
 
     if everything:
         _print([{"family": group.family} | _row(each) for group in groups for each in group.correlations], _DROPPABLE)

@@ -54,8 +54,8 @@ def command(
     The numbers are those of the configuration: for WeightWatcher's own conventions, `setol refit --preset
     weightwatcher` first. Exit status: 0 written, 2 the call was wrong.
     """
-    from analysis.export import weightwatcher_details, write_details
-    from analysis.results import open_results
+    from analysis.opening.export import weightwatcher_details, write_details
+    from analysis.opening.results import open_results
     from catalogs import counted
     from pipeline.options import preset
     from setol_zoo.cli.tables import print_json

@@ -8,9 +8,9 @@ from rich.console import Console
 from catalogs import counted
 from catalogs.amounts import time_in_words
 from catalogs.plain import plain_text
-from pipeline.bar import Bar, times_of
-from pipeline.mapped import Mapped
-from pipeline.pace import Pace
+from pipeline.display.bar import Bar, times_of
+from pipeline.display.pace import Pace
+from pipeline.execution.mapped import Mapped
 
 if TYPE_CHECKING:
     from setol_zoo.lab.trained import Trained

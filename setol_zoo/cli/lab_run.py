@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from catalogs.places import Where
-    from pipeline.job import Job, Outcome
-    from pipeline.mapped import Mapped
-    from pipeline.plan import Unit
+    from pipeline.execution.job import Job, Outcome
+    from pipeline.execution.mapped import Mapped
+    from pipeline.planning.plan import Unit
     from setol_zoo.lab.experiments import Experiment
     from setol_zoo.lab.run import LabSummary
     from setol_zoo.lab.setting import Setting
@@ -70,7 +70,7 @@ def run(
     not failed: that is what came out.
     """
     from catalogs.places import cache_directory
-    from pipeline.progress import ProgressReporter
+    from pipeline.display.progress import ProgressReporter
     from setol_zoo.cli.lab_progress import LabProgress
     from setol_zoo.cli.tables import console
     from setol_zoo.lab.experiments import experiment
@@ -121,9 +121,9 @@ def _executors(
     executor: str, address: str | None, cpus: int | None, say: "Callable[[str], None]"
 ) -> "tuple[Callable[..., Iterator[Mapped[Any, Any]]], Callable[[tuple[Unit, ...], Job], Iterator[Outcome]]]":
     """What calls the trainings, and what works on the weight files."""
-    from pipeline.cluster import map_on_ray, run_on_ray
-    from pipeline.mapped import map_serially
-    from pipeline.serial import run_serially
+    from pipeline.execution.cluster import map_on_ray, run_on_ray
+    from pipeline.execution.mapped import map_serially
+    from pipeline.execution.serial import run_serially
 
     if executor == "serial":
         return map_serially, run_serially

@@ -17,8 +17,8 @@ from setol_zoo.cli.request import takes_request
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from pipeline.display.forecast import Forecast, Workers
     from pipeline.drive import RunRequest
-    from pipeline.forecast import Forecast, Workers
 
 DROPPED_FIRST = ("tensors", "params M", "largest", "eig GFLOP", "Gram GFLOP", "memory MB", "MB")
 """Columns in the order in which they give way on a narrow terminal."""
@@ -74,7 +74,7 @@ def print_plan(
     """Print the plan of a request, with estimates, and a forecast: by default for workers on this machine."""
     from catalogs.plain import plain_text
     from pipeline.cores import usable_cores
-    from pipeline.forecast import Workers, forecast
+    from pipeline.display.forecast import Workers, forecast
     from setol_zoo.cli.plan_lines import remarks, totals, unreached
     from setol_zoo.cli.tables import console, print_json, print_narrowed
 

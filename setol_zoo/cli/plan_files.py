@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.display.forecast import Work
     from pipeline.drive import RunRequest
-    from pipeline.estimate import Estimate, UnitCost
-    from pipeline.forecast import Work
+    from pipeline.planning.estimate import Estimate, UnitCost
 
 UNKNOWN = "unknown before download"
 
@@ -59,8 +59,8 @@ def planned_files(request: "RunRequest") -> list[PlannedFile]:
     """Every weight file of a request: what is to be done with it, and what it costs."""
     from checkpoints.remote_header import UnknownBeforeDownload
     from pipeline.drive import prepare
-    from pipeline.estimate import REFIT_COLUMNS, cost_by_size, cost_of, estimate_refit
-    from pipeline.preview import preview
+    from pipeline.planning.estimate import REFIT_COLUMNS, cost_by_size, cost_of, estimate_refit
+    from pipeline.planning.preview import preview
 
     plan, unidentified = prepare(request)
     there = request.folder.finished() - {each.path.stem for each in plan.damaged}
@@ -132,8 +132,8 @@ def work_of(rows: Sequence[PlannedFile]) -> "list[tuple[PlannedFile, Work]]":
     """What a forecast asks about the files with something to do; the first to be computed waits for the base too."""
     from dataclasses import replace
 
-    from pipeline.estimate import STORED_BYTES_PER_FILE
-    from pipeline.forecast import Work
+    from pipeline.display.forecast import Work
+    from pipeline.planning.estimate import STORED_BYTES_PER_FILE
 
     base = sum(row.bytes or 0 for row in rows if row.to_do == "subtract" and row.fetch)
     found = [

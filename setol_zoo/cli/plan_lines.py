@@ -9,7 +9,7 @@ from setol_zoo.cli.plan_files import PlannedFile
 
 if TYPE_CHECKING:
     from catalogs import WeightFile
-    from pipeline.forecast import Forecast, Workers
+    from pipeline.display.forecast import Forecast, Workers
 
 _DOWNLOADED = ("hub", "timm", "torchvision", "url")
 

@@ -13,7 +13,7 @@ import click
 import pyarrow as pa
 
 from analysis.errors import AnalysisError
-from analysis.results import VIEWS, Results
+from analysis.opening.results import VIEWS, Results
 from catalogs import unknown_name
 from catalogs.plain import plain_text
 from setol_zoo.cli.tables import WIDE

@@ -28,7 +28,7 @@ from setol_zoo.cli.request import base_named
 
 if TYPE_CHECKING:
     from catalogs.places import Where
-    from pipeline.summary import Failure
+    from pipeline.display.summary import Failure
 
 MOST_NAMED = 5
 """Models that are named beside what is wrong with all of them."""
@@ -53,16 +53,16 @@ def command(
 
     Exit status: 0 all done, 1 some models have no such spectra, 2 the call was wrong, 130 interrupted.
     """
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
     from catalogs import counted
     from catalogs.places import cache_directory
     from catalogs.plain import plain_text
     from pipeline.cores import usable_cores
-    from pipeline.folder import ResultsFolder
+    from pipeline.display.progress import ProgressReporter
+    from pipeline.execution.processes import run_in_processes
     from pipeline.options import SpectrumOptions, preset
-    from pipeline.processes import run_in_processes
-    from pipeline.progress import ProgressReporter
     from pipeline.refit import RefitRequest, refit
+    from pipeline.store.folder import ResultsFolder
     from setol_zoo.cli.status import print_models
     from setol_zoo.cli.tables import console, print_json
 

@@ -22,9 +22,9 @@ from setol_zoo.cli.completion import complete_score_part
 from setol_zoo.cli.table_options import SHOWN, nothing_scored, table_options
 
 if TYPE_CHECKING:
-    from analysis.regression_records import Regressed
-    from analysis.results import Results
-    from analysis.sample import Sample
+    from analysis.opening.results import Results
+    from analysis.samples.sample import Sample
+    from analysis.studies.regression_records import Regressed
     from catalogs.places import Where
 
 NO_CONTROL = "none"
@@ -73,8 +73,8 @@ def command(
     The default is in two stages: a slope a family, then the mean over families. Beside it stand tau, random slopes,
     fixed effects, the slope without the metric's own error, and that between families. 5 families are tested.
     """
-    from analysis.regress import regress
     from analysis.statistics.links import Link
+    from analysis.studies.regress import regress
     from catalogs.plain import plain_text
     from setol_zoo.cli.regression_tables import print_regressed
     from setol_zoo.cli.tables import print_json
@@ -131,9 +131,9 @@ def _of_results(
     held: tuple[str, ...],
     dataset: str | None,
 ) -> _Asked:
-    from analysis.correlate import METRICS
-    from analysis.results import open_results
-    from analysis.samples_from_results import samples_from_results
+    from analysis.opening.results import open_results
+    from analysis.samples.samples_from_results import samples_from_results
+    from analysis.studies.correlate import METRICS
 
     for name, value in tables.items():
         if value is not None:
@@ -151,7 +151,7 @@ def _of_tables(
     held: tuple[str, ...],
     dataset: str | None,
 ) -> _Asked:
-    from analysis.samples_from_files import Question, samples_from_files
+    from analysis.samples.samples_from_files import Question, samples_from_files
 
     if config is not None:
         raise WrongCall("--config is for results, and --scores asks of tables.")
@@ -173,7 +173,7 @@ def _of_tables(
 
 def _looks(asked: _Asked, found: list["Regressed"], dataset: str | None, options: dict[str, str]) -> str:
     """Note the look, and say how many tests there were."""
-    from analysis.looks import Look, Selections, note
+    from analysis.studies.looks import Look, Selections, note
 
     tests = sum(each.tests for each in found)
     made = Selections(1, tests, noted=False)

@@ -7,7 +7,7 @@ import click
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from analysis.regression_records import MetricRegression, Regressed
+    from analysis.studies.regression_records import MetricRegression, Regressed
 
 
 def print_regressed(found: "Regressed", *, every_method: bool) -> None:
@@ -105,7 +105,7 @@ def _metrics(found: list["MetricRegression"]) -> "pa.Table":
     """A row a metric: the two-stage slope, and the others per standard deviation beside it."""
     import pyarrow as pa
 
-    from analysis.regression_records import Method
+    from analysis.studies.regression_records import Method
 
     rows = []
     for each in found:

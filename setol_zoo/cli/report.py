@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 @reports_user_errors
 def command(results: "Where", config: str | None, output: Path | None, as_json: bool) -> None:
     """Write a report: what metrics add to size, scores, models, layers, what failed, the run. It is noted as a look."""
-    from analysis.report import write_report
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
+    from analysis.reporting.report import write_report
     from setol_zoo.cli.tables import print_json
 
     opened = open_results([results], config)

@@ -73,7 +73,7 @@ def base_named(base: str, cache: Path, catalog: "Catalog | None" = None) -> "Bas
         CatalogError: No model has that name.
         OptionError: It cannot be had.
     """
-    from pipeline.identify import identify_base
+    from pipeline.planning.identify import identify_base
     from setol_zoo.targets import catalog_of_targets
 
     own = tuple(file for file in catalog.files if base in (file.model, file.name)) if catalog else ()
@@ -99,9 +99,9 @@ def _request(
     from catalogs import load_catalog
     from catalogs.places import cache_directory
     from pipeline.drive import RunRequest
-    from pipeline.folder import ResultsFolder
     from pipeline.options import options_of
-    from pipeline.share import parse_share
+    from pipeline.planning.share import parse_share
+    from pipeline.store.folder import ResultsFolder
     from setol_zoo.targets import catalog_of_targets
 
     catalog = load_catalog(catalog_name) if catalog_name else catalog_of_targets(models)

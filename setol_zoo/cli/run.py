@@ -13,15 +13,15 @@ from setol_zoo.cli.request import takes_request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pipeline.display.summary import RunSummary
     from pipeline.drive import RunRequest
-    from pipeline.job import Job, Outcome
-    from pipeline.plan import Unit
-    from pipeline.summary import RunSummary
+    from pipeline.execution.job import Job, Outcome
+    from pipeline.planning.plan import Unit
 
 
 def _require_time(context: click.Context, parameter: click.Parameter, seconds: float | None) -> float | None:
     from catalogs import counted
-    from pipeline.watched import LONGEST_SECONDS
+    from pipeline.execution.watched import LONGEST_SECONDS
 
     if seconds is not None and not 0 < seconds <= LONGEST_SECONDS:
         days = counted(int(LONGEST_SECONDS / 86400), "day")
@@ -64,12 +64,12 @@ def command(
 
     Exit status: 0 all done, 1 some models failed, 2 the call was wrong, 130 interrupted.
     """
-    from pipeline.cluster import run_on_ray
-    from pipeline.device import require_device
+    from pipeline.decomposition.device import require_device
+    from pipeline.display.progress import ProgressReporter
     from pipeline.drive import drive
-    from pipeline.events import logging_to
-    from pipeline.progress import ProgressReporter
-    from pipeline.serial import run_serially
+    from pipeline.execution.cluster import run_on_ray
+    from pipeline.execution.events import logging_to
+    from pipeline.execution.serial import run_serially
     from setol_zoo.cli.plan import print_plan
     from setol_zoo.cli.tables import console
 
@@ -102,7 +102,7 @@ def _print_end(request: "RunRequest", summary: "RunSummary", *, as_json: bool) -
     The folder may hold more than this run made: what is wrong with that is told, and is no failure of this run.
     """
     from analysis.errors import AnalysisError
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
     from catalogs import counted
     from catalogs.plain import plain_text
     from catalogs.reaching import PlaceError

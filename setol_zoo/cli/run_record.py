@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.literals import sql_text
+from analysis.opening.literals import sql_text
 from catalogs import counted
 from catalogs.amounts import size_in_words, time_in_words
 
 if TYPE_CHECKING:
-    from analysis.results import Results
+    from analysis.opening.results import Results
 
 SLOWEST = 5
 """Weight files that are named as those which took longest."""

@@ -21,8 +21,8 @@ from setol_zoo.cli.table_options import nothing_scored
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from analysis.missingness import Missingness
-    from analysis.sensitivity import Sensitivity
+    from analysis.samples.missingness import Missingness
+    from analysis.studies.sensitivity import Sensitivity
     from catalogs.places import Where
 
 
@@ -41,10 +41,10 @@ def command(results: "Where", config: str | None, metrics: tuple[str, ...], data
     """
     import numpy as np
 
-    from analysis.looks import Look, note
-    from analysis.missingness import missing_headline, missingness
-    from analysis.results import open_results
-    from analysis.sensitivity import METRICS, headlines, sensitivity
+    from analysis.opening.results import open_results
+    from analysis.samples.missingness import missing_headline, missingness
+    from analysis.studies.looks import Look, note
+    from analysis.studies.sensitivity import METRICS, headlines, sensitivity
     from catalogs.plain import plain_text
     from setol_zoo.cli.tables import print_json
 
@@ -81,7 +81,7 @@ def command(results: "Where", config: str | None, metrics: tuple[str, ...], data
 
 def _print_tables(found: "Sensitivity", missing: "Missingness", *, every_choice: bool) -> None:
     """A row a metric; or, where metrics were named, a row a choice; then what is missing."""
-    from analysis.sensitivity import known
+    from analysis.studies.sensitivity import known
     from setol_zoo.cli.tables import print_narrowed
 
     if every_choice:
@@ -119,8 +119,8 @@ def _score_table(found: "Sensitivity") -> "pa.Table":
     """How far each metric's tau with the score runs, and under which choices."""
     import pyarrow as pa
 
-    from analysis.choices import DEFAULT
-    from analysis.sensitivity import score_range
+    from analysis.samples.choices import DEFAULT
+    from analysis.studies.sensitivity import score_range
 
     rows = []
     for metric in found.metrics:
@@ -245,7 +245,7 @@ def _print_notes(found: "Sensitivity", results: "Where") -> None:
 
 def _widest(found: "Sensitivity") -> str:
     """The metric that choices matter most to: by its tau with the score, or by ranks where there is none."""
-    from analysis.sensitivity import score_range
+    from analysis.studies.sensitivity import score_range
 
     spans = {metric: score_range(found, metric) for metric in found.metrics}
     known = {metric: (span[1].tau or 0) - (span[0].tau or 0) for metric, span in spans.items() if span is not None}

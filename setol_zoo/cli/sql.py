@@ -42,7 +42,7 @@ def command(query: tuple[str, ...], results: "Where", config: str | None, form: 
     """
     from functools import partial
 
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
     from setol_zoo.cli.tables import print_csv, print_fitting, print_json
 
     opened = open_results([results], config)

@@ -17,9 +17,9 @@ from setol_zoo.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from analysis.results import Results
+    from analysis.opening.results import Results
     from catalogs.places import Where
-    from pipeline.check import Checked
+    from pipeline.store.check import Checked
 
 MODELS = """
 SELECT m.name AS model, m.status, m.n_analyzed AS matrices, m.n_ok AS fitted,
@@ -50,7 +50,7 @@ def command(results: "Where", config: str | None, price: float | None, check: bo
 
     Exit status: 0 all models done, 1 some are not or a file is damaged, 2 there are no results.
     """
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
     from catalogs import counted
     from catalogs.plain import plain_text
     from setol_zoo.cli.again import command_again, command_once_mended, failed_for_good, what_cannot_be_typed
@@ -99,15 +99,15 @@ def command(results: "Where", config: str | None, price: float | None, check: bo
 
 
 def _checked(results: "Where") -> "Checked":
-    from pipeline.check import check_files
-    from pipeline.folder import ResultsFolder
+    from pipeline.store.check import check_files
+    from pipeline.store.folder import ResultsFolder
 
     return check_files(ResultsFolder(results))
 
 
 def _print_check(checked: "Checked", opened: "Results", results: "Where") -> None:
     """What was read, what is wrong with it, and the commands for the configurations that are not shown."""
-    from analysis.results import open_results
+    from analysis.opening.results import open_results
     from catalogs import counted
     from catalogs.amounts import size_in_words
     from catalogs.plain import plain_text

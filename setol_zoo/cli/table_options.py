@@ -9,7 +9,7 @@ import click
 from setol_zoo.cli.completion import complete_scores, complete_unit
 
 if TYPE_CHECKING:
-    from analysis.results import Results
+    from analysis.opening.results import Results
 
 SHOWN = 3
 """Scores that are shown without being asked for, those of most models."""

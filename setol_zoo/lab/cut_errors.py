@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.options import MetricOptions, Options
-from pipeline.parquet import parquet_of_rows
-from pipeline.storage import write_bytes
+from pipeline.store.parquet import parquet_of_rows
+from pipeline.store.storage import write_bytes
 from setol_zoo.lab.data.examples import DataSet
 from setol_zoo.lab.trained import Trained
 from setol_zoo.lab.truncation import truncated_errors

@@ -11,8 +11,8 @@ import pandas as pd
 from markupsafe import Markup
 from PIL import Image
 
-from analysis.placing import put_in_place
-from analysis.style import house_style, svg_of
+from analysis.drawing.style import house_style, svg_of
+from analysis.opening.placing import put_in_place
 from catalogs import counted
 from catalogs.plain import plain_text
 from setol_zoo.lab.claims.every import judge_all

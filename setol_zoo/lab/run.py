@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 import torch
 
-from analysis.results import open_results
+from analysis.opening.results import open_results
+from pipeline.display.summary import Executor, Reporter, RunSummary
 from pipeline.drive import RunRequest, drive
-from pipeline.folder import ResultsFolder
-from pipeline.mapped import Mapped
+from pipeline.execution.mapped import Mapped
 from pipeline.options import MetricOptions, Options, SpectrumOptions
-from pipeline.summary import Executor, Reporter, RunSummary
+from pipeline.store.folder import ResultsFolder
 from setol_zoo.lab.catalog import catalog_of
 from setol_zoo.lab.cut_errors import CutErrors, cut_errors, cut_into
 from setol_zoo.lab.data import DataSet, load
@@ -34,7 +34,7 @@ OPTIONS = Options(SpectrumOptions(permutations=1), MetricOptions(detail="full"))
 """Everything that the claims look at: traps by permuted entries, phases, layer qualities."""
 
 Mapper = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Mapped[Any, Any]]]
-"""Calls a function on each item, wherever: `pipeline.mapped.map_serially`, `pipeline.cluster.map_on_ray`."""
+"""Calls a function on each item, wherever: `map_serially` and `map_on_ray` of `pipeline.execution`."""
 
 
 class Progress(Protocol):

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.parquet import parquet_of
-from pipeline.storage import write_bytes
+from pipeline.store.parquet import parquet_of
+from pipeline.store.storage import write_bytes
 from setol_zoo.lab.errors import SettingError
 from setol_zoo.lab.lab_tables import Tables
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.results import Results
+from analysis.opening.results import Results
 from setol_zoo.lab.catalog import model_of
 from setol_zoo.lab.cut_errors import CutErrors
 from setol_zoo.lab.data.examples import DataSet

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.torch import save_file
 
-from pipeline.parquet import parquet_of
+from pipeline.store.parquet import parquet_of
 from setol_zoo.lab.data.examples import DataSet
 from setol_zoo.lab.errors import SettingError
 from setol_zoo.lab.networks import n_parameters

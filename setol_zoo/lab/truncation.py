@@ -15,9 +15,9 @@ import torch
 from catalogs import WeightFile
 from checkpoints.open import open_checkpoint
 from checkpoints.parts import NO_FACTS
-from pipeline.metrics import layers_table
+from pipeline.decomposition.spectra import spectra_table
+from pipeline.measurement.metrics import layers_table
 from pipeline.options import MetricOptions
-from pipeline.spectra import spectra_table
 from setol_zoo.edit import Walk
 from setol_zoo.lab.data.examples import DataSet
 from setol_zoo.lab.networks import build, errors

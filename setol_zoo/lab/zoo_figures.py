@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.sample import Sample
+from analysis.drawing.style import COLOURS, INK, MARKERS, new_figure, shared_legend
+from analysis.samples.sample import Sample
 from analysis.statistics.partial import MeanTau
-from analysis.style import COLOURS, INK, MARKERS, new_figure, shared_legend
 from setol_zoo.lab.zoo_sample import METRICS, SET, TRAINING
 from setol_zoo.lab.zoo_study import Study
 

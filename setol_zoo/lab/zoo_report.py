@@ -6,12 +6,12 @@ from typing import TypeVar
 
 from analysis.errors import AnalysisError
 from analysis.formats import DASH, change, fixed, interval, p_value
-from analysis.sample import Sample
-from analysis.size import LIKELY_CHANCE
-from analysis.size_records import FEWEST_FAMILIES, Added, Adds
+from analysis.samples.sample import Sample
 from analysis.statistics.left_out import LeftOutError
 from analysis.statistics.partial import MeanTau
 from analysis.statistics.records import Interval
+from analysis.studies.size import LIKELY_CHANCE
+from analysis.studies.size_records import FEWEST_FAMILIES, Added, Adds
 from catalogs import counted
 from setol_zoo.lab.claims.records import Claim, Picture, Table, outcome_of
 from setol_zoo.lab.claims.words import listed

@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.errors import AnalysisError
-from analysis.sample import Sample, Target
+from analysis.samples.sample import Sample, Target
 from setol_zoo.lab.lab_tables import Tables
 
 OF_LAYERS = (

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.regress import regress
-from analysis.regression_records import Method, RegressionRow
-from analysis.sample import Sample
-from analysis.size import size_study
-from analysis.size_records import Added
+from analysis.samples.sample import Sample
 from analysis.statistics.left_out import LeftOutError, left_out_error
 from analysis.statistics.pairs import family_pairs
 from analysis.statistics.partial import MeanTau, mean_tau, tau_difference
 from analysis.statistics.permutation import max_t_sign_flip, max_t_within
 from analysis.statistics.records import Vector
 from analysis.statistics.within import family_sums
+from analysis.studies.regress import regress
+from analysis.studies.regression_records import Method, RegressionRow
+from analysis.studies.size import size_study
+from analysis.studies.size_records import Added
 from setol_zoo.lab.zoo_sample import METRICS, SET, TRAINING
 
 NORM = "log_norm_mean"

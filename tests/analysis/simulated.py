@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.sample import Sample, Target
+from analysis.samples.sample import Sample, Target
 
 Vector = NDArray[np.float64]
 Codes = NDArray[np.int64]

@@ -6,9 +6,9 @@ from typing import Any
 
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA, Score, WeightFile, to_arrow
 from catalogs.identity import fit_id, spectra_id
-from pipeline.folder import ResultsFolder
 from pipeline.options import SPECTRA_VERSION, MetricOptions, Options
-from pipeline.records import (
+from pipeline.store.folder import ResultsFolder
+from pipeline.store.records import (
     LAYERS_SCHEMA,
     SPECTRA_SCHEMA,
     AttemptRow,

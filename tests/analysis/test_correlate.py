@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from analysis import AnalysisError, open_results
-from analysis.correlate import METRICS, MOST_TESTED, correlate
-from analysis.correlation_records import Correlation, Correlations, Group, Verdict
-from analysis.reading import headline, reading
-from analysis.results import Results
-from analysis.sample import Sample, Target
-from analysis.samples_from_results import samples_from_results
+from analysis.opening.results import Results
+from analysis.samples.sample import Sample, Target
+from analysis.samples.samples_from_results import samples_from_results
+from analysis.studies.correlate import METRICS, MOST_TESTED, correlate
+from analysis.studies.correlation_records import Correlation, Correlations, Group, Verdict
+from analysis.studies.reading import headline, reading
 from tests.analysis.synthetic import Synthetic, one_layer, score, weight_file
 
 UNEVEN_PARAMS = (30, 10, 50, 20, 40, 60, 15, 35, 55, 25, 45, 65)

@@ -15,14 +15,14 @@ import torch
 from safetensors.torch import save_file
 
 from analysis.errors import AnalysisError
-from analysis.export import weightwatcher_details, write_details
-from analysis.results import open_results
+from analysis.opening.export import weightwatcher_details, write_details
+from analysis.opening.results import open_results
 from catalogs.paths import catalog_of_paths
 from pipeline.drive import RunRequest, drive
-from pipeline.folder import ResultsFolder
+from pipeline.execution.serial import run_serially
 from pipeline.options import MetricOptions, Options, SpectrumOptions, preset
 from pipeline.refit import RefitRequest, refit
-from pipeline.serial import run_serially
+from pipeline.store.folder import ResultsFolder
 from tests.cli.test_commands import setol
 from tests.conftest import Silent, run_here
 

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from analysis import AnalysisError, open_results
+from analysis.drawing.pictures import depth_picture, layer_picture, safe_name, write_pictures
+from analysis.drawing.scan_curve import MOST, scan_curve
+from analysis.opening.results import Results
 from analysis.order import BY_NAME, BY_STATE_DICT, layer_order
-from analysis.pictures import depth_picture, layer_picture, safe_name, write_pictures
-from analysis.results import Results
-from analysis.scan_curve import MOST, scan_curve
 from catalogs.paths import catalog_of_paths
 from setol import SmallSample, fit_power_law
 from tests.conftest import run_here

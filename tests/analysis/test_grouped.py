@@ -8,8 +8,8 @@ from torch import nn
 
 import setol_zoo as zoo
 from analysis import open_results
-from analysis.facts import grouped
-from analysis.grouped import GroupedKernel, grouped_kernels, told
+from analysis.reporting.facts import grouped
+from analysis.reporting.grouped import GroupedKernel, grouped_kernels, told
 from catalogs.paths import catalog_of_paths
 from tests.conftest import run_here
 

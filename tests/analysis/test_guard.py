@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis import AnalysisError, open_results
-from analysis.results import Results
+from analysis.opening.results import Results
 
 
 @pytest.fixture(scope="module")

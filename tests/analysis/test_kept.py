@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis import AnalysisError, open_results, packs, tables
-from analysis.results import VIEWS, Results
+from analysis.opening.results import VIEWS, Results
 from tests.analysis.conftest import rich_file
 from tests.analysis.synthetic import CONFIG, Synthetic, one_layer, score, sha, weight_file
 

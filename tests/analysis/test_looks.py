@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from analysis import looks
-from analysis.looks import Look, Selections, note, selections
-from analysis.mirror import mirror_of
-from analysis.results import open_results
+from analysis.opening.mirror import mirror_of
+from analysis.opening.results import open_results
+from analysis.studies import looks
+from analysis.studies.looks import Look, Selections, note, selections
 from catalogs.places import place_of
-from pipeline.folder import ResultsFolder
+from pipeline.store.folder import ResultsFolder
 
 LOOK = Look(command="correlate", metrics=("alpha_mean", "entropy_mean"), options={"config": "3f"}, tests=30)
 

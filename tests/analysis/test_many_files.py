@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import many_files, packs
 from analysis.errors import AnalysisError
-from analysis.many_files import insert_files
+from analysis.opening import many_files, packs
+from analysis.opening.many_files import insert_files
 
 
 @pytest.fixture

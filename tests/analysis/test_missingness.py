@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from analysis import AnalysisError, open_results
-from analysis.missing_layers import Reason
-from analysis.missingness import Missing, Missingness, missing_headline, missingness
-from analysis.sensitivity import sensitivity
+from analysis.samples.missing_layers import Reason
+from analysis.samples.missingness import Missing, Missingness, missing_headline, missingness
+from analysis.studies.sensitivity import sensitivity
 from setol_zoo.cli import main
 from tests.analysis.test_sensitivity import no_fit, one, write
 

@@ -14,7 +14,7 @@ from analysis import AnalysisError, open_results
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA
 from catalogs.identity import fit_id
 from pipeline.options import MetricOptions, Options
-from pipeline.records import ATTEMPTS_SCHEMA, LAYERS_SCHEMA, SPECTRA_SCHEMA
+from pipeline.store.records import ATTEMPTS_SCHEMA, LAYERS_SCHEMA, SPECTRA_SCHEMA
 from tests.analysis.synthetic import CONFIG, Synthetic, one_layer, score, sha, tensor, weight_file
 
 OTHER = "facade000002"
@@ -287,9 +287,9 @@ class Blocked:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Blocked())
 from analysis import open_results
-from analysis.correlate import METRICS, correlate
-from analysis.report import report_html
-from analysis.samples_from_results import samples_from_results
+from analysis.studies.correlate import METRICS, correlate
+from analysis.reporting.report import report_html
+from analysis.samples.samples_from_results import samples_from_results
 results = open_results(sys.argv[1])
 for sample in samples_from_results(results, metrics=METRICS):
     assert correlate(sample, METRICS).groups

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 
 from analysis.errors import AnalysisError
-from analysis.protocol import Chosen, Outcome, excluded, outcome, protocol, read_protocol, standing
+from analysis.studies.protocol import Chosen, Outcome, excluded, outcome, protocol, read_protocol, standing
 from catalogs import load_catalog
 
 TEXT = resources.files("analysis").joinpath("protocol.toml").read_text(encoding="utf-8")

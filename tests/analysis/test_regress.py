@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.errors import AnalysisError
-from analysis.regress import Method, regress
-from analysis.sample import Sample, Target
+from analysis.samples.sample import Sample, Target
 from analysis.statistics.links import Link
+from analysis.studies.regress import Method, regress
 from setol_zoo.cli import main
 from tests.analysis.statistics.slopes import Zoo, zoo
 from tests.analysis.test_sensitivity import one, write

@@ -10,19 +10,19 @@ import pytest
 from matplotlib.transforms import Bbox
 
 from analysis import AnalysisError, facts, formats, open_results
-from analysis.correlate import METRICS
-from analysis.facts import fitted_layers
-from analysis.figures import alpha_figure, depth_figure, erg_figure, score_figure
-from analysis.protocol import protocol
-from analysis.report import report_html, write_report
-from analysis.report_statistics import MOST_SCORES, verdict
-from analysis.samples_from_results import samples_from_results
-from analysis.short_names import short_names
-from analysis.size import size_study
-from analysis.size_figure import size_figure
-from analysis.spectrum_figure import spectrum_figure
+from analysis.drawing.figures import alpha_figure, depth_figure, erg_figure, score_figure
+from analysis.drawing.short_names import short_names
+from analysis.drawing.size_figure import size_figure
+from analysis.drawing.spectrum_figure import spectrum_figure
+from analysis.drawing.style import house_style, label_points, new_figure
+from analysis.reporting.facts import fitted_layers
+from analysis.reporting.report import report_html, write_report
+from analysis.reporting.report_statistics import MOST_SCORES, verdict
+from analysis.samples.samples_from_results import samples_from_results
 from analysis.statistics.records import Interval
-from analysis.style import house_style, label_points, new_figure
+from analysis.studies.correlate import METRICS
+from analysis.studies.protocol import protocol
+from analysis.studies.size import size_study
 from catalogs import WeightFile
 from tests.analysis.simulated import SCENARIOS, simulated
 from tests.analysis.synthetic import Synthetic, one_layer, score, sha, weight_file

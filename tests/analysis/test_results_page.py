@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from analysis import open_results
-from analysis.correlation_records import Verdict
-from analysis.results import METRICS, VIEWS
+from analysis.opening.results import METRICS, VIEWS
+from analysis.studies.correlation_records import Verdict
 
 TEXT = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", TEXT, flags=re.MULTILINE | re.DOTALL))

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis import open_results
-from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
+from pipeline.store.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
 from setol_zoo.cli.run_record import cause_lines, causes, record_lines, run_line, run_record
 from tests.analysis.synthetic import Synthetic, one_layer, sha, weight_file
 from tests.cli.test_commands import setol

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis import AnalysisError
-from analysis.correlate import correlate
-from analysis.samples_from_files import Joined, Question, samples_from_files
+from analysis.samples.samples_from_files import Joined, Question, samples_from_files
+from analysis.studies.correlate import correlate
 
 METRICS = "model,alpha,beta\na,1,5\nb,2,\nc,3,7\nd,4,8\n"
 SCORES = "model,err_percent\na,10\nb,20\nc,30\nd,40\n"

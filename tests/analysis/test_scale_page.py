@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis import open_results
-from pipeline.estimate import MatrixWork
+from pipeline.planning.estimate import MatrixWork
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")

@@ -12,11 +12,11 @@ import torch
 from click.testing import CliRunner, Result
 
 from analysis import AnalysisError, open_results
-from analysis.choices import Choice, choices, not_computed
-from analysis.effects import Effect
-from analysis.looks import selections
-from analysis.results import Results
-from analysis.sensitivity import Sensitivity, headlines, score_range, sensitivity
+from analysis.opening.results import Results
+from analysis.samples.choices import Choice, choices, not_computed
+from analysis.studies.effects import Effect
+from analysis.studies.looks import selections
+from analysis.studies.sensitivity import Sensitivity, headlines, score_range, sensitivity
 from pipeline.options import MetricOptions
 from setol_zoo.cli import main
 from tests.analysis.synthetic import CONFIG, Synthetic, score, tensor, weight_file

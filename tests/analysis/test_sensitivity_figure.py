@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from analysis import open_results
-from analysis.sensitivity import sensitivity
-from analysis.sensitivity_figure import sensitivity_figure
+from analysis.drawing.sensitivity_figure import sensitivity_figure
+from analysis.studies.sensitivity import sensitivity
 from tests.analysis.test_sensitivity import one, write
 
 

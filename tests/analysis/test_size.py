@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from analysis.errors import AnalysisError
-from analysis.sample import Sample, Target
-from analysis.size import size_study
-from analysis.size_records import Added, Adds, SizeStudy
+from analysis.samples.sample import Sample, Target
+from analysis.studies.size import size_study
+from analysis.studies.size_records import Added, Adds, SizeStudy
 
 ACCURACY = Target(dataset="imagenet-1k", split="val", score_metric="acc@1", unit="percent", higher_is_better=True)
 

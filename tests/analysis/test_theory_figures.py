@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from threadpoolctl import threadpool_limits
 
 from analysis import AnalysisError, open_results
-from analysis.noise_figure import NoiseComparison, draw_noise
-from analysis.pictures import layer_picture, write_pictures
-from analysis.report import report_html
-from analysis.results import Results
-from analysis.stored_layer import stored_layer
-from analysis.style import house_style, new_figure
+from analysis.drawing.noise_figure import NoiseComparison, draw_noise
+from analysis.drawing.pictures import layer_picture, write_pictures
+from analysis.drawing.stored_layer import stored_layer
+from analysis.drawing.style import house_style, new_figure
+from analysis.opening.results import Results
+from analysis.reporting.report import report_html
 from analysis.theory.ensembles import synthetic_layers
 from analysis.theory.noise import ASPECT_RATIOS, EDGE_SHAPE, edge_deviations, marchenko_pastur_figure
 from analysis.theory.phases import draw_phase
@@ -29,9 +29,9 @@ from analysis.theory.write import FIGURES, write_theory_figures
 from catalogs.paths import catalog_of_paths
 from catalogs.places import cache_directory
 from pipeline.drive import RunRequest, drive
-from pipeline.folder import ResultsFolder
+from pipeline.execution.serial import run_serially
 from pipeline.options import MetricOptions, Options, SpectrumOptions
-from pipeline.serial import run_serially
+from pipeline.store.folder import ResultsFolder
 from setol.random_matrix.bbp import detection_threshold, outlier_position
 from setol.random_matrix.edge import noise_edge
 from setol.random_matrix.marchenko_pastur import MarchenkoPastur

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from analysis import open_results
-from analysis.results import METRICS, VIEWS
+from analysis.opening.results import METRICS, VIEWS
 from setol import Reason
 
 

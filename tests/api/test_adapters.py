@@ -145,8 +145,8 @@ def test_ranks_of_one_and_factors_of_zero(tmp_path):
 
 
 def test_permutations_are_those_of_the_product(tmp_path):
+    from pipeline.decomposition.spectra import spectra_table
     from pipeline.options import SpectrumOptions
-    from pipeline.spectra import spectra_table
     from setol_zoo.opened_model import open_model
 
     opened = open_model(adapter(tmp_path / "a", lora_alpha=8, r=4))

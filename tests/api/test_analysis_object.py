@@ -13,8 +13,8 @@ import setol_zoo as zoo
 from analysis import AnalysisError
 from catalogs import CatalogError
 from checkpoints.errors import CheckpointError
-from pipeline.folder import FolderError
 from pipeline.options import OptionError
+from pipeline.store.folder import FolderError
 from tests.api.models import Attention, convolutions, seeded
 
 

@@ -15,7 +15,7 @@ import setol_zoo as zoo
 from catalogs import CatalogError
 from checkpoints.errors import CheckpointError
 from checkpoints.write import DestinationError
-from pipeline import decomposer
+from pipeline.decomposition import decomposer
 from pipeline.errors import OptionError
 from setol.random_matrix.traps import count_traps
 from setol.weights.permutation import permuted_spectra

@@ -8,7 +8,7 @@ from torch import nn
 
 import setol_zoo as zoo
 from pipeline.errors import FolderError, OptionError
-from pipeline.folder import ResultsFolder
+from pipeline.store.folder import ResultsFolder
 from tests.storage.s3_server import MISSING, S3Server
 
 

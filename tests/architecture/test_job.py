@@ -17,7 +17,7 @@ from checkpoints.errors import CheckpointError
 from checkpoints.libraries import architecture_facts, layout_of
 from checkpoints.tensors import TensorHeader
 from pipeline.options import Options
-from pipeline.plan import make_plan
+from pipeline.planning.plan import make_plan
 from tests.conftest import run_here
 
 HEADS, WIDTH = 4, 80

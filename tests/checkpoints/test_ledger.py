@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from catalogs import WeightFile
 from checkpoints.errors import CheckpointError
 from checkpoints.open import open_checkpoint
-from pipeline.records import SPECTRA_SCHEMA
-from pipeline.spectra import spectra_table
+from pipeline.decomposition.spectra import spectra_table
+from pipeline.store.records import SPECTRA_SCHEMA
 
 
 def small_checkpoint():

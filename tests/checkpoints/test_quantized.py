@@ -14,7 +14,7 @@ from checkpoints.layout import lay_out
 from checkpoints.open import open_checkpoint
 from checkpoints.quantized import FLOAT8, Scaled, find_quantized
 from checkpoints.tensors import TensorHeader
-from pipeline.spectra import spectra_table
+from pipeline.decomposition.spectra import spectra_table
 from setol.reasons import Reason
 
 MEASURED = (

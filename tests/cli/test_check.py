@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogs.paths import catalog_of_paths
-from pipeline.check import Said, check_files, fault_of
-from pipeline.folder import ResultsFolder
 from pipeline.options import MetricOptions
+from pipeline.store.check import Said, check_files, fault_of
+from pipeline.store.folder import ResultsFolder
 from tests.cli.test_commands import setol
 from tests.conftest import run_here
 from tests.random_models import write_models

@@ -109,7 +109,7 @@ def test_looks_at_results_are_counted(zoo: Path) -> None:
 
 
 def test_a_claim_that_was_fixed_in_advance_is_called_so(tmp_path: Path) -> None:
-    from analysis.protocol import protocol
+    from analysis.studies.protocol import protocol
 
     fixed = protocol()
     folder = Synthetic(tmp_path)

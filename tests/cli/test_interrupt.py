@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import results as analysis_results
+from analysis.opening import results as analysis_results
 from tests.cli.terminal import Terminal
 from tests.cli.test_commands import setol
 from tests.random_models import write_models

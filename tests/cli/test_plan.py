@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from catalogs.places import cache_directory
-from pipeline.estimate import SECONDS_PER_MATRIX
+from pipeline.planning.estimate import SECONDS_PER_MATRIX
 from tests.cli.test_commands import setol
 
 GENERATOR = torch.Generator().manual_seed(1)

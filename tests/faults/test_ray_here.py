@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 import tests.conftest as shared
 from catalogs.paths import catalog_of_paths
-from pipeline.cluster import run_on_ray
+from pipeline.execution.cluster import run_on_ray
 shared.run_serially = run_on_ray
 catalog = catalog_of_paths(sys.argv[1:2])
 done = [shared.run_here(catalog, Path(sys.argv[2]) / str(n)).computed for n in range(2)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from analysis.style import house_style, svg_of
+from analysis.drawing.style import house_style, svg_of
 from setol_zoo.lab.claims import (
     alpha_by_setting,
     error_by_alpha,

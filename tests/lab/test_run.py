@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
-from analysis.results import open_results
-from pipeline.mapped import Mapped, map_serially
-from pipeline.serial import run_serially
+from analysis.opening.results import open_results
+from pipeline.execution.mapped import Mapped, map_serially
+from pipeline.execution.serial import run_serially
 from setol_zoo.lab.errors import DataError, SettingError
 from setol_zoo.lab.lab_tables import Tables
 from setol_zoo.lab.run import LabRequest, LabSummary, run_experiment

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from analysis.drawing.style import house_style
 from analysis.errors import AnalysisError
-from analysis.size_records import Adds
-from analysis.style import house_style
+from analysis.studies.size_records import Adds
 from setol_zoo.lab.claims.records import Outcome
 from setol_zoo.lab.lab_tables import Tables
 from setol_zoo.lab.zoo_report import judge_zoo

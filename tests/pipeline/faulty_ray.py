@@ -15,13 +15,13 @@ from typing import Any
 
 from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
-from pipeline import cluster, dispatch
 from pipeline.drive import RunRequest, drive
-from pipeline.estimate import UnitCost
-from pipeline.folder import ResultsFolder
-from pipeline.job import Job, Outcome
+from pipeline.execution import cluster, dispatch
+from pipeline.execution.job import Job, Outcome
 from pipeline.options import Options
-from pipeline.plan import Unit
+from pipeline.planning.estimate import UnitCost
+from pipeline.planning.plan import Unit
+from pipeline.store.folder import ResultsFolder
 from tests.conftest import Silent
 
 LIMIT = 8.0
@@ -41,7 +41,7 @@ def misbehave(path: Path) -> None:
 
 def run_units(works: Any, job: Job, beside_gpus: bool) -> Iterator[Any]:
     """The task, in a worker in which some models misbehave."""
-    from pipeline import watched
+    from pipeline.execution import watched
 
     assert job.code is None, "Ray of this machine alone has the driver's code"
     watched.GRACE_SECONDS = 2.0

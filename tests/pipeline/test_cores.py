@@ -5,11 +5,11 @@ import os
 import pytest
 
 from catalogs import WeightFile
-from pipeline.attempt import new_attempt
 from pipeline.cores import usable_cores
-from pipeline.folder import ResultsFolder
-from pipeline.job import Job
+from pipeline.execution.attempt import new_attempt
+from pipeline.execution.job import Job
 from pipeline.options import Options
+from pipeline.store.folder import ResultsFolder
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system tells no affinity")

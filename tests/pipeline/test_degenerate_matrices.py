@@ -13,12 +13,12 @@ import torch
 
 from catalogs import WeightFile
 from checkpoints.open import StateDict
-from pipeline.layer import Layer
-from pipeline.layer_metrics import layer_metrics
-from pipeline.metrics import layers_table
+from pipeline.decomposition.spectra import spectra_table
+from pipeline.measurement.layer import Layer
+from pipeline.measurement.layer_metrics import layer_metrics
+from pipeline.measurement.metrics import layers_table
 from pipeline.options import DETAILS, FINGERS, MetricOptions, SpectrumOptions, preset
-from pipeline.records import LAYERS_SCHEMA, LayerRow
-from pipeline.spectra import spectra_table
+from pipeline.store.records import LAYERS_SCHEMA, LayerRow
 from setol.errors import SetolError
 
 EVERYTHING = MetricOptions(detail="full", bootstrap=20, min_evals=2)

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.correlate import METRICS, correlate
-from analysis.results import open_results
-from analysis.samples_from_results import samples_from_results
+from analysis.opening.results import open_results
+from analysis.samples.samples_from_results import samples_from_results
+from analysis.studies.correlate import METRICS, correlate
 from catalogs import load_catalog
 from pipeline.options import Options, preset
 

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 
 import setol_zoo as zoo
-from pipeline.cluster import run_on_ray
-from pipeline.device import require_device
+from pipeline.decomposition.device import require_device
 from pipeline.errors import OptionError
-from pipeline.folder import ResultsFolder
-from pipeline.job import Job
+from pipeline.execution.cluster import run_on_ray
+from pipeline.execution.job import Job
 from pipeline.options import Options
+from pipeline.store.folder import ResultsFolder
 from tests.cli.test_commands import setol
 
 ROOT = Path(__file__).parents[2]
@@ -83,11 +83,11 @@ def test_ray_chooses_the_gpu(tmp_path):
 CLUSTER = """
 import sys
 from pathlib import Path
-from pipeline.cluster import run_on_ray
+from pipeline.execution.cluster import run_on_ray
 from pipeline.errors import OptionError
-from pipeline.folder import ResultsFolder
+from pipeline.store.folder import ResultsFolder
 from pipeline.options import Options
-from pipeline.job import Job
+from pipeline.execution.job import Job
 job = Job(ResultsFolder(Path(sys.argv[1]) / "r"), Path(sys.argv[1]), "config", Options(), device="cuda")
 try:
     next(run_on_ray((), job, cpus=1))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.device_choice import choose_by_speed, choose_device, cpu_name
+from pipeline.decomposition.device_choice import choose_by_speed, choose_device, cpu_name
 from setol.weights.device_speed import DeviceSpeed
 
 CPU = DeviceSpeed("cpu", 1024, float64_seconds=0.2, float32_seconds=0.12)

@@ -15,17 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogs import WeightFile
-from pipeline import dispatch
-from pipeline.attempt import outcome_of
-from pipeline.dispatch import Dispatch
-from pipeline.failures import TimeLimit
-from pipeline.folder import ResultsFolder
-from pipeline.job import Job, Outcome
-from pipeline.lost import Where
+from pipeline.execution import dispatch
+from pipeline.execution.attempt import outcome_of
+from pipeline.execution.dispatch import Dispatch
+from pipeline.execution.failures import TimeLimit
+from pipeline.execution.job import Job, Outcome
+from pipeline.execution.lost import Where
+from pipeline.execution.schedule import TRIES, Cause, window
+from pipeline.execution.watched import Stage
 from pipeline.options import Options
-from pipeline.plan import Unit
-from pipeline.schedule import TRIES, Cause, window
-from pipeline.watched import Stage
+from pipeline.planning.plan import Unit
+from pipeline.store.folder import ResultsFolder
 
 exceptions = pytest.importorskip("ray", reason="needs Ray").exceptions
 

@@ -7,7 +7,7 @@ from checkpoints.layout import lay_out
 from checkpoints.matrices import matrix_stack
 from checkpoints.parts import Cut, Kind, Part, TensorLayout
 from checkpoints.tensors import TensorHeader
-from pipeline.estimate import ENTRIES, SECONDS_PER_MATRIX, MatrixWork, estimate, matrix_work
+from pipeline.planning.estimate import ENTRIES, SECONDS_PER_MATRIX, MatrixWork, estimate, matrix_work
 
 
 def headers(**shapes: tuple[int, ...]) -> list[TensorHeader]:

@@ -5,8 +5,8 @@ import pytest
 from catalogs import WeightFile
 from checkpoints.errors import CheckpointError
 from checkpoints.tensors import TensorHeader
-from pipeline import estimates
-from pipeline.estimates import estimate_all
+from pipeline.planning import estimates
+from pipeline.planning.estimates import estimate_all
 
 
 def questions(count: int) -> list[estimates.Question]:

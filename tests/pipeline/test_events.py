@@ -9,9 +9,9 @@ from catalogs.paths import catalog_of_paths
 from catalogs.places import cache_directory
 from pipeline.drive import RunRequest, drive
 from pipeline.errors import FolderError
-from pipeline.events import event, listening, logging_to, new_run_id
-from pipeline.folder import ResultsFolder
+from pipeline.execution.events import event, listening, logging_to, new_run_id
 from pipeline.options import Options
+from pipeline.store.folder import ResultsFolder
 from tests.conftest import Silent, run_here
 from tests.random_models import write_models
 

@@ -12,10 +12,10 @@ import pytest
 
 from catalogs.journal import entry_of, replayed
 from pipeline.errors import FolderError
-from pipeline.folder import ResultsFolder
-from pipeline.parquet import parquet_of
-from pipeline.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
-from pipeline.storage import STALE_SECONDS, temporary, write_bytes
+from pipeline.store.folder import ResultsFolder
+from pipeline.store.parquet import parquet_of
+from pipeline.store.records import ATTEMPTS_SCHEMA, AttemptRow, table_of
+from pipeline.store.storage import STALE_SECONDS, temporary, write_bytes
 
 
 def attempt(unit: str, outcome: str, started: str, *, transient: bool | None = None) -> AttemptRow:

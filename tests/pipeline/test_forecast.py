@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.forecast import PRICE_OF_1000_WRITES, PRICE_OF_A_GIGABYTE_MONTH, Work, Workers, forecast
+from pipeline.display.forecast import PRICE_OF_1000_WRITES, PRICE_OF_A_GIGABYTE_MONTH, Work, Workers, forecast
 
 GB = 10**9
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.results import open_results
-from pipeline.metrics import layers_table
+from analysis.opening.results import open_results
+from pipeline.measurement.metrics import layers_table
 from pipeline.options import MetricOptions, Options, preset
-from pipeline.records import SPECTRA_SCHEMA, table_of
+from pipeline.store.records import SPECTRA_SCHEMA, table_of
 from tests.pipeline.test_metrics import spectrum
 
 REFERENCE = Path(__file__).parents[1] / "reference"

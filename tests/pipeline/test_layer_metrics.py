@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline import layer_metrics as module
-from pipeline.layer import Layer
-from pipeline.layer_metrics import layer_metrics
+from pipeline.measurement import layer_metrics as module
+from pipeline.measurement.layer import Layer
+from pipeline.measurement.layer_metrics import layer_metrics
 from pipeline.options import preset
 
 OPTIONS = {name: preset(name) for name in ("default", "weightwatcher")}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.mapped import Mapped, map_serially
+from pipeline.execution.mapped import Mapped, map_serially
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +35,7 @@ def test_serially_in_order() -> None:
 
 ON_RAY = """
 import json
-from pipeline.cluster import map_on_ray
+from pipeline.execution.cluster import map_on_ray
 from tests.pipeline.test_mapped import square
 
 print(json.dumps([[each.item, each.value, each.error] for each in map_on_ray(square, range(6), cpus=2)]))

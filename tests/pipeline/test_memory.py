@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 from catalogs import WeightFile
 from checkpoints.open import open_checkpoint
-from pipeline.memory import PeakMemory
-from pipeline.spectra import spectra_table
+from pipeline.execution.memory import PeakMemory
+from pipeline.decomposition.spectra import spectra_table
 
 torch.set_num_threads(1)
 

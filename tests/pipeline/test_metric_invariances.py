@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from catalogs import WeightFile
 from checkpoints.open import StateDict
-from pipeline.metrics import layers_table
+from pipeline.decomposition.spectra import spectra_table
+from pipeline.measurement.metrics import layers_table
+from pipeline.measurement.vector_columns import SPREADS
 from pipeline.options import MetricOptions, SpectrumOptions
-from pipeline.records import SPECTRA_SCHEMA, table_of
-from pipeline.spectra import spectra_table
-from pipeline.vector_columns import SPREADS
+from pipeline.store.records import SPECTRA_SCHEMA, table_of
 from tests.pipeline.test_metrics import spectrum
 
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True)

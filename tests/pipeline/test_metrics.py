@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.metrics import layers_table
+from pipeline.measurement.metrics import layers_table
 from pipeline.options import MetricOptions, preset
-from pipeline.records import LAYERS_SCHEMA, SPECTRA_SCHEMA, SpectrumRow, table_of
+from pipeline.store.records import LAYERS_SCHEMA, SPECTRA_SCHEMA, SpectrumRow, table_of
 from setol import fit_power_law
 
 

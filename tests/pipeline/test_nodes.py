@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.nodes as nodes
+import pipeline.execution.nodes as nodes
 from pipeline.code_version import code_version
 from pipeline.errors import NodeError
-from pipeline.nodes import NodeCheck, answer, cannot_join, join_environment, require_code
+from pipeline.execution.nodes import NodeCheck, answer, cannot_join, join_environment, require_code
 
 OTHER = "0" * 12
 
@@ -103,7 +103,7 @@ ASK = """
 import sys
 from pathlib import Path
 import ray
-from pipeline import nodes
+from pipeline.execution import nodes
 ray.init("local", num_cpus=1, include_dashboard=False, object_store_memory=10**8, _temp_dir=sys.argv[1])
 root = Path(sys.argv[2])
 check = nodes.NodeCheck(ray, root)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.pace import FEWEST, LATELY_SECONDS, Pace
+from pipeline.display.pace import FEWEST, LATELY_SECONDS, Pace
 
 
 def test_nothing_is_known_before_a_file_is_done():

@@ -2,7 +2,7 @@
 
 from catalogs import WeightFile
 from pipeline.options import MetricOptions, Options
-from pipeline.plan import make_plan
+from pipeline.planning.plan import make_plan
 
 
 def file(name: str, sha: str, size: int = 1) -> WeightFile:

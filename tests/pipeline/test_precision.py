@@ -13,14 +13,14 @@ from safetensors.torch import save_file
 from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
 from checkpoints.open import open_checkpoint
-from pipeline import decomposer
-from pipeline.decomposer import CoarseFloat32, Decomposer
+from pipeline.decomposition import decomposer
+from pipeline.decomposition.decomposer import CoarseFloat32, Decomposer
+from pipeline.decomposition.spectra import FileSpectra, file_spectra
+from pipeline.display.summary import RunSummary
 from pipeline.drive import RunRequest, drive
-from pipeline.folder import ResultsFolder
+from pipeline.execution.serial import run_serially
 from pipeline.options import Options, SpectrumOptions
-from pipeline.serial import run_serially
-from pipeline.spectra import FileSpectra, file_spectra
-from pipeline.summary import RunSummary
+from pipeline.store.folder import ResultsFolder
 from setol import Reason
 from setol.weights.decomposition import Decomposition, decompose, resolution
 from setol.weights.precision import decompose_float32, float32_resolution

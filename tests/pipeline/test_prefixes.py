@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 
 from analysis import open_results
 from catalogs import Catalog, load_catalog
+from pipeline.display.summary import RunSummary
 from pipeline.drive import RunRequest, drive
-from pipeline.folder import ResultsFolder
+from pipeline.execution.serial import run_serially
 from pipeline.options import Options
-from pipeline.serial import run_serially
-from pipeline.storage import Store
-from pipeline.summary import RunSummary
+from pipeline.store.folder import ResultsFolder
+from pipeline.store.storage import Store
 from tests.conftest import Silent
 
 N_MODELS = 2

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from catalogs import WeightFile
-from pipeline import progress
-from pipeline.events import event
-from pipeline.job import Outcome
-from pipeline.plan import Plan, Unit
-from pipeline.progress import MOST_LINES, ProgressReporter
+from pipeline.display import progress
+from pipeline.display.progress import MOST_LINES, ProgressReporter
+from pipeline.execution.events import event
+from pipeline.execution.job import Outcome
+from pipeline.planning.plan import Plan, Unit
 
 
 def units(count: int) -> tuple[Unit, ...]:

@@ -21,7 +21,7 @@ import os, signal, sys
 from pathlib import Path
 import tests.conftest as shared
 from catalogs.paths import catalog_of_paths
-from pipeline.cluster import run_on_ray
+from pipeline.execution.cluster import run_on_ray
 from pipeline.errors import NodeError
 
 def raylet():

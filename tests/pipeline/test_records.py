@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from pipeline.records import ATTEMPTS_SCHEMA, LAYERS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, table_of
+from pipeline.store.records import ATTEMPTS_SCHEMA, LAYERS_SCHEMA, SPECTRA_SCHEMA, AttemptRow, table_of
 
 LISTS_OF_FLOATS = {
     *("evals", "frobenius_sq", "entry_mean", "entry_var", "entry_kurtosis", "entry_max_abs", "zero_fraction"),

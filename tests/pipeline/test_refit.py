@@ -15,19 +15,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from analysis.results import open_results
+from analysis.opening.results import open_results
 from catalogs.paths import catalog_of_paths
 from catalogs.places import cache_directory
+from pipeline.display.summary import RunSummary
 from pipeline.drive import RunRequest, drive
 from pipeline.errors import FolderError, OptionError
-from pipeline.folder import ResultsFolder
-from pipeline.job import Job, Outcome
+from pipeline.execution.job import Job, Outcome
+from pipeline.execution.processes import run_in_processes
+from pipeline.execution.serial import run_serially
 from pipeline.options import MetricOptions, Options, SpectrumOptions, preset
-from pipeline.plan import Unit
-from pipeline.processes import run_in_processes
+from pipeline.planning.plan import Unit
 from pipeline.refit import RefitRequest, refit
-from pipeline.serial import run_serially
-from pipeline.summary import RunSummary
+from pipeline.store.folder import ResultsFolder
 from tests.conftest import Silent, run_here
 
 CHOICES = {
@@ -279,7 +279,7 @@ def workers_of(parent: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         try:
             state, parent_of_it = (entry / "stat").read_text().rpartition(") ")[2].split()[:2]
-            ours = b"pipeline.processes" in (entry / "cmdline").read_bytes()
+            ours = b"pipeline.execution.processes" in (entry / "cmdline").read_bytes()
         except (OSError, ValueError):
             continue
         if ours and int(parent_of_it) == parent and state != "Z":

@@ -17,15 +17,15 @@ from catalogs.identity import spectra_id
 from catalogs.paths import catalog_of_paths
 from catalogs.places import cache_directory
 from pipeline.base_model import BaseModel, base_model
+from pipeline.display.summary import RunSummary
 from pipeline.drive import RunRequest, drive
 from pipeline.errors import OptionError
-from pipeline.folder import ResultsFolder
-from pipeline.identify import identify_base
-from pipeline.job import Job
+from pipeline.execution.job import Job
+from pipeline.execution.serial import run_serially
 from pipeline.options import MetricOptions, Options, SpectrumOptions, stored_spectrum
+from pipeline.planning.identify import identify_base
 from pipeline.refit import RefitRequest, refit
-from pipeline.serial import run_serially
-from pipeline.summary import RunSummary
+from pipeline.store.folder import ResultsFolder
 from tests.cli.test_commands import setol
 from tests.conftest import Silent
 from tests.sources.conftest import environment, weights

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.capacity import capacity_of
-from pipeline.schedule import (
+from pipeline.execution.capacity import capacity_of
+from pipeline.execution.schedule import (
     BUNDLE_SECONDS,
     LONGEST_ON_CPU,
     PAUSE_SECONDS,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
-from pipeline.share import Share, parse_share
+from pipeline.planning.share import Share, parse_share
 
 contents = st.sets(st.text("0123456789abcdef", min_size=64, max_size=64), max_size=60)
 

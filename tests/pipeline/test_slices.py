@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from analysis.results import open_results
+from analysis.opening.results import open_results
 from catalogs.paths import catalog_of_paths
 from pipeline.options import preset
 from setol import fit_power_law

@@ -12,8 +12,8 @@ from safetensors.torch import save
 from catalogs import WeightFile
 from checkpoints.header_cache import cached_headers, keep_headers
 from checkpoints.tensors import TensorHeader
-from pipeline.estimate import LARGEST_SHORT_SIDE, PROCESS_MEMORY, MatrixWork, cost_by_size
-from pipeline.unit_cost import unit_cost
+from pipeline.planning.estimate import LARGEST_SHORT_SIDE, PROCESS_MEMORY, MatrixWork, cost_by_size
+from pipeline.planning.unit_cost import unit_cost
 
 
 def row(path: Path, content: bytes) -> WeightFile:

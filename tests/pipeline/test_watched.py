@@ -17,18 +17,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogs.paths import catalog_of_paths
-from pipeline import making, turns
 from pipeline.drive import RunRequest, drive, prepare
-from pipeline.folder import ResultsFolder
-from pipeline.job import Job, Outcome
+from pipeline.execution import making, turns
+from pipeline.execution.job import Job, Outcome
+from pipeline.execution.processes import run_in_processes
+from pipeline.execution.schedule import Cause, Work
+from pipeline.execution.turns import Turns
+from pipeline.execution.watched import LEAST_SECONDS, LONGEST_SECONDS, Stage, Watch, run_watched, time_limit
+from pipeline.execution.worker import run_unit
 from pipeline.options import MetricOptions, Options, SpectrumOptions
-from pipeline.plan import Unit
-from pipeline.processes import run_in_processes
-from pipeline.records import AttemptRow
-from pipeline.schedule import Cause, Work
-from pipeline.turns import Turns
-from pipeline.watched import LEAST_SECONDS, LONGEST_SECONDS, Stage, Watch, run_watched, time_limit
-from pipeline.worker import run_unit
+from pipeline.planning.plan import Unit
+from pipeline.store.folder import ResultsFolder
+from pipeline.store.records import AttemptRow
 from tests.conftest import Silent
 from tests.random_models import write_models
 
@@ -87,7 +87,7 @@ def test_of_those_who_wait_one_looks_for_a_permit(tmp_path, monkeypatch):
 
 def test_a_killed_process_gives_its_turn_back(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from pipeline.turns import Turns\n"
+        "import sys, time; from pathlib import Path; from pipeline.execution.turns import Turns\n"
         "with Turns(Path(sys.argv[1]), 'cpu', 1).turn(): print('held', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

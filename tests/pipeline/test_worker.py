@@ -17,16 +17,16 @@ from analysis import AnalysisError, open_results
 from catalogs import WeightFile
 from catalogs.paths import catalog_of_paths
 from checkpoints import borrowed
-from pipeline import making
 from pipeline.code_version import code_version
 from pipeline.drive import RunRequest, drive, prepare
-from pipeline.folder import DamagedResult, ResultsFolder
-from pipeline.job import Job
+from pipeline.execution import making
+from pipeline.execution.job import Job
+from pipeline.execution.serial import run_serially
+from pipeline.execution.worker import run_unit
 from pipeline.options import MetricOptions, Options
-from pipeline.plan import make_plan
-from pipeline.serial import run_serially
-from pipeline.share import Share
-from pipeline.worker import run_unit
+from pipeline.planning.plan import make_plan
+from pipeline.planning.share import Share
+from pipeline.store.folder import DamagedResult, ResultsFolder
 from tests.conftest import Silent, run_here
 from tests.sources.conftest import weights
 from tests.sources.hub_standin import HubStandin

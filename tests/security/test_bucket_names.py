@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from analysis import AnalysisError, open_results
-from analysis.mirror import mirror_of
+from analysis.opening.mirror import mirror_of
 from catalogs.places import Place, place_of
 from tests.analysis.conftest import write_rich
 

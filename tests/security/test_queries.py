@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import setol_zoo as zoo
 from analysis import AnalysisError, open_results
-from analysis.results import Results
+from analysis.opening.results import Results
 from setol_zoo.cli import main
 from setol_zoo.cli.run_record import record_lines, run_record
 from tests.analysis.conftest import write_rich

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 import setol_zoo as zoo
 from analysis import open_results
-from analysis.report import report_html
+from analysis.reporting.report import report_html
 from catalogs.plain import hidden_character
 from tests.cli.test_commands import setol
 from tests.sources.conftest import ROOT

@@ -14,7 +14,7 @@ from checkpoints.layout import lay_out
 from checkpoints.safetensors_header import FIRST_BYTES
 from checkpoints.tensors import TensorHeader
 from checkpoints.torchvision_import import import_timm
-from pipeline.estimate import estimate
+from pipeline.planning.estimate import estimate
 from tests.sources.conftest import environment, setol, weights
 from tests.sources.hub_standin import TOKEN, Fault, HubStandin, sha256
 from tests.sources.test_run import assert_nowhere

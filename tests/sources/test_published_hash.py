@@ -20,7 +20,7 @@ from checkpoints.fetch import fetch
 from checkpoints.open import open_checkpoint
 from checkpoints.remote import identify_remote
 from checkpoints.remote_header import local_copy
-from pipeline.identify import identify
+from pipeline.planning.identify import identify
 from setol_zoo.cli import main
 from tests.sources.conftest import weights
 from tests.sources.hub_standin import Fault, HubStandin, sha256

@@ -8,16 +8,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from analysis import AnalysisError, open_results
-from analysis.mirror import mirror_of
+from analysis.opening.mirror import mirror_of
 from catalogs.paths import catalog_of_paths
 from catalogs.places import place_of
-from pipeline.check import check_files
+from pipeline.display.summary import RunSummary
 from pipeline.drive import RunRequest, drive
 from pipeline.errors import FolderError
-from pipeline.folder import DamagedResult, ResultsFolder
+from pipeline.execution.serial import run_serially
 from pipeline.options import Options
-from pipeline.serial import run_serially
-from pipeline.summary import RunSummary
+from pipeline.store.check import check_files
+from pipeline.store.folder import DamagedResult, ResultsFolder
 from setol_zoo.cli import main
 from tests.conftest import Silent, run_here
 from tests.storage.s3_server import SECRET, S3Server

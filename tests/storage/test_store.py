@@ -8,7 +8,7 @@ import pytest
 
 from catalogs.places import place_of
 from catalogs.reaching import PlaceError, files_below
-from pipeline.storage import Store
+from pipeline.store.storage import Store
 from tests.storage.s3_server import S3Server
 
 BIG = 11 << 20

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
-from analysis.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
+from analysis.drawing.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
 from setol_zoo.lab.claims.evidence import Sweep
 from setol_zoo.lab.claims.spread import Spread
 

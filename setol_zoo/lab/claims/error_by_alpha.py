@@ -6,8 +6,8 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.drawing.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
 from analysis.formats import fixed
-from analysis.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
 from setol_zoo.lab.claims.by_setting import beside, deviation, spreads
 from setol_zoo.lab.claims.evidence import Evidence, Sweep, lacking
 from setol_zoo.lab.claims.published import published

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.style import DASHED, INK, new_figure
+from analysis.drawing.style import DASHED, INK, new_figure
 from catalogs import counted
 from setol_zoo.lab.claims.drawing import shades
 from setol_zoo.lab.claims.error_by_alpha import by_seed

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.drawing.style import DASHED, INK, new_figure, shared_legend
 from analysis.formats import fixed
-from analysis.style import DASHED, INK, new_figure, shared_legend
 from catalogs import counted
 from setol_zoo.lab.claims.drawing import beyond_frame, frame_alphas, shades
 from setol_zoo.lab.claims.evidence import Evidence

@@ -5,8 +5,8 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from analysis.drawing.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
 from analysis.formats import fixed
-from analysis.style import COLOURS, DASHED, INK, MARKERS, new_figure, shared_legend
 from setol_zoo.lab.claims.by_setting import spreads
 from setol_zoo.lab.claims.drawing import Line, draw_line, strength_axis
 from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep, lacking

@@ -39,7 +39,7 @@ class Picture:
     Attributes:
         name: Unique in a report, fit for a file.
         caption: What it shows, in sentences.
-        draw: Draws it; the caller is in the house style (`analysis.style`).
+        draw: Draws it; the caller is in the house style (`analysis.drawing.style`).
     """
 
     name: str

@@ -6,8 +6,8 @@ from functools import partial
 
 import pandas as pd
 
+from analysis.drawing.style import COLOURS, MARKERS
 from analysis.formats import fixed
-from analysis.style import COLOURS, MARKERS
 from catalogs import counted
 from setol_zoo.lab.claims.by_setting import Beside, deviation, spreads
 from setol_zoo.lab.claims.drawing import Line, Panel, draw_panels, marks

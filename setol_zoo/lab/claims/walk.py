@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.drawing.style import DASHED, INK, new_figure
 from analysis.formats import fixed
-from analysis.style import DASHED, INK, new_figure
 from setol_zoo.lab.claims.drawing import beyond_frame, frame_alphas, shades
 from setol_zoo.lab.claims.evidence import LAYERS, Evidence, Sweep, lacking, whole
 from setol_zoo.lab.claims.records import Claim, Outcome, Picture, Table, outcome_of

@@ -1,0 +1,1 @@
+"""Models with their metrics and published scores, out of results or of tables."""

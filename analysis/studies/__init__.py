@@ -1,0 +1,1 @@
+"""Statistics of samples: what a metric says of a score, and what it adds to size."""

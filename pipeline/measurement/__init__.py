@@ -1,0 +1,1 @@
+"""Step 2: spectra to the metrics of layers. Needs no weights."""
