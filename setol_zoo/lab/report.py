@@ -136,7 +136,7 @@ def picture_file(picture: Picture) -> bytes:
 
 def _template(name: str) -> str:
     """The page is ours; its look is that of the report of results."""
-    package = __package__ if name == _PAGE else "analysis"
+    package = __package__ if name == _PAGE else "analysis.reporting"
     return resources.files(package).joinpath(name).read_text(encoding="utf-8")
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis import AnalysisError, open_results, packs, tables
+from analysis import AnalysisError, open_results
+from analysis.opening import packs, tables
 from analysis.opening.results import VIEWS, Results
 from tests.analysis.conftest import rich_file
 from tests.analysis.synthetic import CONFIG, Synthetic, one_layer, score, sha, weight_file

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from matplotlib.transforms import Bbox
 
-from analysis import AnalysisError, facts, formats, open_results
+from analysis import AnalysisError, formats, open_results
 from analysis.drawing.figures import alpha_figure, depth_figure, erg_figure, score_figure
 from analysis.drawing.short_names import short_names
 from analysis.drawing.size_figure import size_figure
 from analysis.drawing.spectrum_figure import spectrum_figure
 from analysis.drawing.style import house_style, label_points, new_figure
+from analysis.reporting import facts
 from analysis.reporting.facts import fitted_layers
 from analysis.reporting.report import report_html, write_report
 from analysis.reporting.report_statistics import MOST_SCORES, verdict
