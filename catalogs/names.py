@@ -36,13 +36,14 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     return [candidate for _, candidate in ranked[:n]]
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+def unknown_name(kind: str, name: str, known: Iterable[str], few: int = _FEW) -> str:
     """The message for a name that is not known.
 
     Args:
         kind: What is being named, in the singular: `column`, `model`, `option`.
         name: What somebody wrote.
         known: The names that exist.
+        few: Up to this many known names are given in full.
 
     Returns:
         One line such as `unknown unit 'percnt'; nearest: percent; known: percent, fraction`. The known names
@@ -53,9 +54,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     message = f"unknown {kind} {name!r}"
     if near:
         message += f"; nearest: {', '.join(near)}"
-    if len(names) <= _FEW or not near:
-        more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-        message += f"; known: {', '.join(names[:_FEW]) or 'none'}{more}"
+    if len(names) <= few or not near:
+        more = f" and {len(names) - few} more" if len(names) > few else ""
+        message += f"; known: {', '.join(names[:few]) or 'none'}{more}"
     return message
 
 

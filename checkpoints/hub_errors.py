@@ -1,11 +1,13 @@
 """What the hub's client raises, told in our words: from status codes alone, so that no address or token is repeated."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from checkpoints.errors import CheckpointError, NotFound
 from checkpoints.hub_pace import keep_pace
+from checkpoints.open import SUFFIXES
 from checkpoints.retry import Interrupted, requested_wait, with_retries
 
 T = TypeVar("T")
@@ -56,11 +58,11 @@ def _told(hub: ModuleType, error: BaseException, what: str, page: str) -> Checkp
         # The client has tried several times, looked into its cache, and wrapped what it met.
         cause = error.__cause__
         told = _told(hub, cause, what, page) if cause is not None else None
-        return CheckpointError(str(told), transient=told.transient) if told else _broken(what, type(error).__name__)
+        return CheckpointError(str(told), transient=told.transient) if told else _broken(hub, error, what, page)
     if isinstance(error, hub.errors.HFValidationError):
         return CheckpointError(f"{what}: the hub has no such names. Check the spelling.")
     if _of_the_network(error):
-        return _broken(what, type(error).__name__)
+        return _broken(hub, error, what, page)
     if isinstance(error, OSError) and error.errno is not None:
         return None
     return CheckpointError(
@@ -95,11 +97,20 @@ def _refusal(status: int, headers: Any, what: str, page: str) -> CheckpointError
     return CheckpointError(f"{what}: the hub answers {status}.")
 
 
-def _broken(what: str, kind: str) -> Interrupted:
-    return Interrupted(
-        f"{what}: the connection to the hub failed ({kind}). Check the network and run the same command again; "
-        f"{_OFFLINE}."
-    )
+def _broken(hub: ModuleType, error: BaseException, what: str, page: str) -> Interrupted:
+    failed = f"{what}: the connection to the hub failed ({type(error).__name__})"
+    offline = f"; {_OFFLINE}" if _in_the_cache(hub, page) else ""
+    return Interrupted(f"{failed}. Check the network and run the same command again{offline}.")
+
+
+def _in_the_cache(hub: ModuleType, page: str) -> bool:
+    """Whether weights of a repository, of whatever commit, are in the user's cache."""
+    repo = page.removeprefix(f"{hub.constants.ENDPOINT}/")
+    folder = Path(hub.constants.HF_HUB_CACHE) / ("models--" + repo.replace("/", "--")) / "snapshots"
+    try:
+        return any(path.name.endswith(SUFFIXES) and path.is_file() for path in folder.rglob("*"))
+    except OSError:
+        return False
 
 
 def _of_the_network(error: BaseException) -> bool:

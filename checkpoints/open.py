@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from checkpoints.errors import CheckpointError
 from checkpoints.limits import MEMORY_TO_OPEN, bounded_memory, refuse_compressed, refuse_overgrown
 from checkpoints.names import natural_order
+from checkpoints.not_weights import refuse_other_starts, refuse_programs
 from checkpoints.safetensors_header import torch_dtype
 from checkpoints.tensors import Checkpoint, TensorHeader
 
@@ -58,6 +59,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     _refuse_markup(path)
     if path.suffix.lower() == ".safetensors":
         return SafetensorsFile(path)
+    refuse_other_starts(path)
     found = _unpickle(path)
     return StateDict(found.tensors, found.remarks)
 
@@ -147,6 +149,7 @@ def _unpickle(path: Path) -> FoundTensors:
     try:
         # Only the zip format of torch >= 1.6 can be mapped; older files are read whole.
         if zipped := zipfile.is_zipfile(path):
+            refuse_programs(path)
             refuse_compressed(path)
         with warnings.catch_warnings(action="ignore"), bounded_memory(path.stat().st_size):  # remarks on protocols
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
@@ -171,6 +174,8 @@ def _unpickle(path: Path) -> FoundTensors:
             ) from error
         # A damaged pickle can fail anywhere in torch.load, with any kind of error.
         sentence = re.split(r"\.\s|\n", str(error))[0] or type(error).__name__
+        if isinstance(error, LookupError):  # of the unpickler, whose text is a bare number
+            sentence = "its pickle names what is not in it"
         raise CheckpointError(
             f"damaged checkpoint {path.name}: {sentence}. It is cut short or no torch file; fetch it again."
         ) from error
@@ -178,10 +183,26 @@ def _unpickle(path: Path) -> FoundTensors:
     if found.tensors:
         refuse_overgrown(found.tensors, path)
         return found
+    if (empty := _empty_state_dict(content)) is not None:
+        raise CheckpointError(
+            f"no tensors in {path.name}: {empty} is empty, as that of a module without parameters is, so there is "
+            "nothing to analyze. Save the state_dict() of the whole model."
+        )
     came = f"keys {sorted(map(_shown_key, content))[:5]}" if isinstance(content, Mapping) else type(content).__name__
     raise CheckpointError(
         f"no tensors in {path.name}: need a state dict, at the top or under one of {', '.join(WRAPPERS)}; got {came}."
     )
+
+
+def _empty_state_dict(content: Any) -> str | None:
+    """What the state dict is called that is there and holds nothing; None where there is none."""
+    if not isinstance(content, Mapping):
+        return None
+    under = (key for key in WRAPPERS if isinstance(content.get(key), Mapping) and not content[key])
+    key = next(under, None)
+    if key is not None:
+        return f"the state dict under {key!r}"
+    return None if content else "its state dict"
 
 
 def state_dict_in(content: Any, name: str = "this mapping") -> Mapping[str, torch.Tensor]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import WeightFile, catalog_names, load_catalog
+from catalogs.filled import filled_inside
 from catalogs.places import cache_directory
 from pipeline.display.run_events import run_events
 from pipeline.display.summary import Executor, Failure, Reporter, RunSummary, followed
@@ -121,9 +122,12 @@ def _last_planned(folder: ResultsFolder) -> Mapping[str, Any]:
     found = folder.options()
     if not found or not folder.has_catalog():
         root = folder.root
-        taken = isinstance(root, Path) and root.exists() and (not root.is_dir() or any(root.iterdir()))  # let it alone
-        makes = "" if taken else f", or fill this one: setol run --catalog demo --results {shlex.quote(str(root))}"
-        raise FolderError(f"{root} holds no results to refit. Name a folder that `setol run` has filled{makes or '.'}")
+        # What is in the way is let alone.
+        if isinstance(root, Path) and root.exists() and (not root.is_dir() or any(root.iterdir())):
+            hint = filled_inside(root)
+        else:
+            hint = f", or fill this one: setol run --catalog demo --results {shlex.quote(str(root))}"
+        raise FolderError(f"{root} holds no results to refit. Name a folder that `setol run` has filled{hint}")
     return max(found.values(), key=lambda options: str(options["planned"]))
 
 

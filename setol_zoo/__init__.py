@@ -8,6 +8,8 @@
 Neither torch nor pandas is loaded before it is needed.
 """
 
+from typing import TYPE_CHECKING
+
 from setol_zoo.analysis_result import Analysis
 from setol_zoo.analyze import analyze
 from setol_zoo.detrap import detrap
@@ -18,3 +20,15 @@ from setol_zoo.opened import open_zoo as open
 from setol_zoo.truncate import truncate
 
 __all__ = ["Analysis", "Monitor", "Zoo", "analyze", "detrap", "distance", "open", "truncate"]
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """The version that is installed, looked up when it is asked for: that takes half as long as this import."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version
+
+        return version("setol-zoo")

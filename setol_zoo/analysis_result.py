@@ -37,10 +37,20 @@ _LAYERS = """
 SELECT layer, part, kind, * EXCLUDE (layer, part, kind, model, name, family, file, weights_sha256, config, row)
 FROM layers WHERE model = {model} ORDER BY file, row
 """
+_HASHES = "SELECT DISTINCT weights_sha256 FROM stored.catalog WHERE model = {model} AND weights_sha256 IS NOT NULL"
 _TENSORS = """
-SELECT tensor, layer, part, kind, dtype, shape, n_params, role, reason, sentence, tied_to, layout
-FROM spectra LEFT JOIN stored.reasons USING (reason) WHERE model = {model}
+WITH numbered AS (
+    SELECT *, row_number() OVER () AS place
+    FROM (
+        SELECT weights_sha256, tensor, layer, part, kind, dtype, shape, n_params, role, reason, tied_to, layout
+        FROM stored.tensors WHERE weights_sha256 IN ({hashes})
+    )
+)
+SELECT numbered.* EXCLUDE (weights_sha256, tied_to, layout, place), sentence, tied_to, numbered.layout
+FROM numbered JOIN stored.catalog AS c USING (weights_sha256) LEFT JOIN stored.reasons USING (reason)
+WHERE c.model = {model} ORDER BY c.file, place
 """
+"""The ledger as its files have it: they keep the order of the tensors, a join does not, so rows are numbered before."""
 _EVALS = """
 SELECT s.file, tensor, s.part, s.evals, s.permuted_evals, s.entry_var, s.n_slices, l.evals_factor
 FROM spectra AS s JOIN layers AS l USING (model, file, tensor)
@@ -110,7 +120,7 @@ class Analysis:
         layers = self._fitted_layers()
         if layers:
             return reading(self.name, self._summary, layers)
-        return no_fit(self.name, self._without_fit(), self._tensors.num_rows)
+        return no_fit(self.name, self._without_fit(), self._tensors.num_rows, self._low_ranks())
 
     @property
     def order(self) -> str:
@@ -187,6 +197,8 @@ class Analysis:
         skipped = self.skipped
         for (reason, sentence), rows in skipped.groupby(["reason", "sentence"], sort=False):
             entries = counted(rows["n_params"].sum(), "entry", "entries")
+            if reason in (Reason.FACTOR, Reason.FACTOR_UNSCALED):
+                entries = "entries counted with the product"
             formats = f" ({', '.join(sorted(set(rows['dtype'])))})" if reason == Reason.DTYPE else ""
             lines.append(f"skipped: {counted(len(rows), 'tensor')}, {entries}, {reason}{formats}: {sentence}")
         if grouped := self._read_as_grouped():
@@ -258,9 +270,16 @@ class Analysis:
 
         skipped = self._tensors.filter(pc.field("role") == "skipped")
         sentences = {each.value: each.sentence for each in Reason}
-        no_matrix = (None, Reason.VECTOR, Reason.BUFFER, Reason.INTEGER)
+        with_another = (Reason.FACTOR, Reason.FACTOR_UNSCALED, Reason.SCALES)  # counted as the matrix they belong to
+        no_matrix = (None, Reason.VECTOR, Reason.BUFFER, Reason.INTEGER, *with_another)
         reasons = [reason for table in (self._layers, skipped) for reason in table["reason"].to_pylist()]
         return Counter((reason, sentences[reason]) for reason in reasons if reason not in no_matrix)
+
+    def _low_ranks(self) -> list[int]:
+        """Ranks of the layers that have enough eigenvalues for a tail fit, but too few above zero."""
+        needed = self.options["min_evals"]
+        rows = self._layers.select(["n_evals", "matrix_rank"]).to_pylist()
+        return [row["matrix_rank"] for row in rows if (row["matrix_rank"] or needed) < needed <= row["n_evals"]]
 
     def _matrix(self, layer: str, part: str | None) -> dict[str, Any]:
         """The row of the ledger of one decomposed or tied matrix."""
@@ -297,7 +316,9 @@ def analysis_of(results: "Results", model: str) -> Analysis:
 
     key = sql_text(model)
     (summary,) = results.rows(_MODEL.format(model=key))
-    layers, tensors, evals = (results.sql(query.format(model=key)) for query in (_LAYERS, _TENSORS, _EVALS))
+    hashes = ", ".join(sql_text(row["weights_sha256"]) for row in results.rows(_HASHES.format(model=key))) or "NULL"
+    queries = (_LAYERS, _TENSORS, _EVALS)
+    layers, tensors, evals = (results.sql(query.format(model=key, hashes=hashes)) for query in queries)
     options = MappingProxyType(dict(results.configuration.options["metrics"]))
     remarks = tuple(dict.fromkeys(row["remarks"] for row in results.rows(_REMARKS.format(model=key))))
     return Analysis(summary["name"], model, results.config, options, remarks, summary, layers, tensors, evals)

@@ -205,7 +205,8 @@ def _analyze_opened(
         if folder.has_spectra(unit.spectra_id):
             attempt = replace(attempt, reused_spectra=True)
         else:
-            found = file_spectra(file, model.checkpoint, where, model.facts, options.spectrum, subtracted)
+            called = replace(file, name=model.file.name)  # errors are about the model, not about its difference
+            found = file_spectra(called, model.checkpoint, where, model.facts, options.spectrum, subtracted)
             folder.write_spectra(unit.spectra_id, found.table)
             attempt = replace(
                 attempt,

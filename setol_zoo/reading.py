@@ -76,7 +76,7 @@ def reading(name: str, metrics: dict[str, Any], layers: Sequence[FittedLayer]) -
     return f"{told}. But {'; '.join(caveats)}" if caveats else told
 
 
-def no_fit(name: str, reasons: Counter[tuple[str, str]], n_tensors: int) -> str:
+def no_fit(name: str, reasons: Counter[tuple[str, str]], n_tensors: int, low_ranks: Sequence[int] = ()) -> str:
     """The reading of a model without a fitted tail.
 
     Args:
@@ -84,13 +84,23 @@ def no_fit(name: str, reasons: Counter[tuple[str, str]], n_tensors: int) -> str:
         reasons: How many matrices have no fit for each reason, a word of the closed list and its sentence. Vectors and
             buffers are no matrices; where nothing else is there, it is empty.
         n_tensors: Tensors of the model, of whatever kind.
+        low_ranks: Ranks of the layers with enough eigenvalues for a fit, but too few above zero.
     """
+    from setol.reasons import Reason
+
     if not n_tensors:
         return f"{name}: it holds no tensors, so there is nothing to analyze"
     if not reasons:
         return f"{name}: no weight matrices: every tensor is a vector, a buffer or a table of positions (see skipped)"
     ((reason, sentence), n), total = reasons.most_common(1)[0], counted(reasons.total(), "matrix", "matrices")
-    return f"{name}: no layer has a fitted power law, so alpha says nothing here. {n} of {total}, {reason}: {sentence}"
+    told = f"{name}: no layer has a fitted power law, so alpha says nothing here. {n} of {total}, {reason}: {sentence}"
+    return f"{told} {_low_rank(low_ranks)}" if low_ranks and reason == Reason.TOO_FEW_EIGENVALUES else told
+
+
+def _low_rank(ranks: Sequence[int]) -> str:
+    low, high = min(ranks), max(ranks)
+    span = f"{low} to {high}" if low < high else str(low)
+    return f"The rank of {counted(len(ranks), 'matrix', 'matrices')} is {span}, and all other eigenvalues are zero."
 
 
 def _caveats(layers: Sequence[FittedLayer]) -> list[str]:

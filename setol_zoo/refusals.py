@@ -1,5 +1,6 @@
 """What is told to somebody whose model is of a kind that cannot be read."""
 
+import inspect
 from collections.abc import Mapping
 
 _ELSEWHERE = {
@@ -30,6 +31,24 @@ def no_model(given: object) -> str:
         inside = sorted({type(value).__name__ for value in given.values()})
         arrays = ": turn the arrays into tensors, torch.from_numpy(array)" if "ndarray" in inside else ""
         return f"{_NEEDED}; got a mapping without tensors (it holds {', '.join(inside) or 'nothing'}){arrays}."
-    if hasattr(given, "model"):
-        return f"{_NEEDED}; got {kind.__module__}.{kind.__qualname__}: try its attribute .model."
-    return f"{_NEEDED}; got {kind.__module__}.{kind.__qualname__}."
+    if isinstance(given, type) or inspect.isroutine(given):
+        name, what = given.__name__, "class" if isinstance(given, type) else "function"
+        return f"{_NEEDED}; got the {what} {name}: call it first, {name}(...), and hand over the model that it makes."
+    return f"{_NEEDED}; got {_written(kind)}{_hint(given)}."
+
+
+def _hint(given: object) -> str:
+    """What to do with it, after a colon; nothing where that cannot be told."""
+    kinds = {_written(each) for each in type(given).__mro__}  # by name, so that nothing is loaded to tell
+    if "torch.Tensor" in kinds:
+        return ': put it in a state dict, {"weight": tensor}'
+    if "numpy.ndarray" in kinds:
+        return ': put it in a state dict as a tensor, {"weight": torch.from_numpy(array)}'
+    if isinstance(given, list | tuple):
+        return ": hand its models over one at a time"
+    return ": try its attribute .model" if hasattr(given, "model") else ""
+
+
+def _written(kind: type) -> str:
+    """A type's name as it is written in a program."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

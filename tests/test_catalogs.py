@@ -630,6 +630,7 @@ def test_unknown_name_lists_few_names_and_counts_many():
     assert unknown_name("layer", "layer_7x", many).startswith("unknown layer 'layer_7x'; nearest: layer_7")
     assert "known:" not in unknown_name("layer", "layer_7x", many)
     assert unknown_name("layer", "zzz", many).endswith("layer_9 and 20 more")
+    assert unknown_name("layer", "layer_7x", many, few=30).endswith("known: " + ", ".join(many))
     assert unknown_name("layer", "zzz", []) == "unknown layer 'zzz'; known: none"
 
 

@@ -1,10 +1,13 @@
 """The README's commands and files exist."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from setol_zoo.cli import COMMANDS, main
 
@@ -29,6 +32,23 @@ def test_its_layout_is_the_packages():
     packages = set(re.findall(r"^    ([a-z_]+)/  ", README, re.MULTILINE))
     ours = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     assert packages == ours | {"clusters"}
+
+
+def test_its_catalog_can_be_planned(tmp_path):
+    lines = re.findall(r"^    (model,.+|path:.+)$", README, re.MULTILINE)
+    assert len(lines) == 3
+    (tmp_path / "my_models.csv").write_text("\n".join(lines))
+    names = [re.match(r"path:([^,]+)", line)[1] for line in lines[1:]]
+    for seed, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        matrix = torch.randn(30, 20, generator=torch.Generator().manual_seed(seed))
+        save_file({"fc.weight": matrix}, tmp_path / name)
+    run = CliRunner().invoke(main, ["plan", "--catalog", str(tmp_path / "my_models.csv")])
+    assert run.exit_code == 0, run.output
+    assert "2 weight files: 2 to do" in run.stdout
+    shown = CliRunner().invoke(main, ["catalog", "show", str(tmp_path / "my_models.csv"), "--json"])
+    scores = json.loads(shown.stdout)["scores"]
+    assert [(each["dataset"], each["metric"], each["value"]) for each in scores] == [("cifar-10", "acc@1", 91.2)]
 
 
 @pytest.mark.weights

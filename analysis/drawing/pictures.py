@@ -29,10 +29,11 @@ MOST_ERRORS = 150
 """Layers beyond which standard errors are left out: they would hide the points."""
 
 _LAYERS = """
+SELECT *, row_number() OVER (ORDER BY line) AS place FROM (
 SELECT model, name, file, tensor, layer, part, tap, kind, n_rows, n_cols, n_slices, n_evals, evals_factor,
-       alpha, alpha_sigma, lambda_min, d_ww, n_tail, erg_lambda_min, mp_lambda_plus, phase, phase_decided_by,
-       row_number() OVER (ORDER BY file, "row", tap) AS place
-FROM layers WHERE model = {model} AND status = 'ok' ORDER BY n_evals DESC, n_tail DESC, place
+       alpha, alpha_sigma, lambda_min, d_ks, d_ww, n_tail, erg_lambda_min, mp_lambda_plus, phase, phase_decided_by,
+       status, row_number() OVER (ORDER BY file, "row", tap) AS line
+FROM layers WHERE model = {model}) WHERE status = 'ok' ORDER BY line
 """
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
@@ -43,7 +44,7 @@ def write_pictures(
     folder: Path,
     *,
     form: str = "png",
-    most: int | None = None,
+    first: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Path, ...]:
     """Draw one model into a folder of its own.
@@ -53,11 +54,13 @@ def write_pictures(
         model: Key of the model.
         folder: The model's folder is made in it, under the model's name.
         form: One of `FORMATS`.
-        most: Most layers to draw: those with the most eigenvalues, which say most about a tail.
+        first: Of how many layers of the model to draw those with a fit: the first ones in its order, which are those
+            that a table of as many rows shows. None draws all.
         progress: Called with each layer's name before it is drawn.
 
     Returns:
-        The files: `alpha_by_depth`, then a file a layer, numbered by its place in the model. None without any fit.
+        The files: `alpha_by_depth`, of all layers with a fit, then a file a layer, numbered by its place in that
+        picture. None without any fit.
 
     Raises:
         AnalysisError: The folder cannot be written to.
@@ -66,11 +69,11 @@ def write_pictures(
     if not rows:
         return ()
     place = folder / safe_name(rows[0]["name"])
-    in_order = sorted(rows, key=lambda row: row["place"])
-    by_depth = depth_picture(in_order, layer_order(row["file"] for row in rows))
+    by_depth = depth_picture(rows, layer_order(row["file"] for row in rows))
     written = [_write(by_depth, place / f"alpha_by_depth.{form}")]
     digits = len(str(len(rows)))
-    for row, figure in _layer_pictures(results, rows[:most], progress):
+    chosen = [row for row in rows if first is None or row["line"] <= first]
+    for row, figure in _layer_pictures(results, chosen, progress):
         name = safe_name(_layer_text(row))
         written.append(_write(figure, place / f"layer_{row['place']:0{digits}}_{name}.{form}"))
     return tuple(written)
@@ -88,7 +91,7 @@ def layer_picture(
     metrics: Mapping[str, Any],
     noise: NoiseComparison | None = None,
 ) -> Figure:
-    """One layer: its density on logarithmic axes, its shape on a linear one, D against lambda_min, and noise.
+    """One layer: its density on logarithmic axes, its shape on a linear one, d_ww against lambda_min, and noise.
 
     Args:
         evals: The pooled spectrum, scaled as the row's lambdas are, ascending, shape (n,).
@@ -112,7 +115,7 @@ def layer_picture(
         if hidden := len(evals) - len(spectrum.shown):
             log_linear.set_title(f"{hidden} smaller eigenvalues not shown", loc="right", fontsize=8.5, color=NOTE)
         size = f"{row['n_rows']} × {row['n_cols']}" + (f" × {row['n_slices']} taps" if row["n_slices"] > 1 else "")
-        told = f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, d_ww {row['d_ww']:.3f}"
+        told = f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, D {row['d_ks']:.4f}, d_ww {row['d_ww']:.4f}"
         figure.suptitle(
             f"{plain_text(row['name'])}   {_layer_text(row)}   {row['kind']}, {size}   {told}",
             x=0.01,

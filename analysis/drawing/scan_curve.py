@@ -1,4 +1,4 @@
-"""D against lambda_min: how well a power law fits above every eigenvalue, and which tails fit about as well."""
+"""d_ww against lambda_min: how well a power law fits above every eigenvalue, and which tails fit about as well."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from setol import SmallSample
 from setol.tails.scan import lower_step_distance, tail_exponents
 
 NEARLY = 1.1
-"""Tails whose D is at most this many times the smallest are told as fitting nearly as well."""
+"""Tails whose d_ww is at most this many times the smallest are told as fitting nearly as well."""
 
 MOST = 4000
-"""Candidates whose D is computed; of more, evenly spaced ones are, because each costs a pass over its tail."""
+"""Candidates whose d_ww is computed; of more, evenly spaced ones are, because each costs a pass over its tail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ScanCurve:
 
     @property
     def chosen(self) -> int:
-        """Index of the smallest D, the first of equal ones."""
+        """Index of the smallest d_ww, the first of equal ones."""
         return int(np.argmin(self.distance))
 
     @property
@@ -46,7 +46,7 @@ class ScanCurve:
 
 
 def scan_curve(evals: NDArray[np.float64], *, keep: float | None = None, small_sample: bool = False) -> ScanCurve:
-    """D of every candidate for lambda_min.
+    """d_ww of every candidate for lambda_min.
 
     Args:
         evals: Those that the fit saw: above its threshold, ascending, shape (n,).
@@ -85,7 +85,7 @@ def draw_scan(axes: Axes, curve: ScanCurve, spectrum: FittedSpectrum) -> None:
             markersize=5,
             markerfacecolor="white",
             markeredgecolor=COLOURS[1],
-            label=f"{len(alphas)} tails with D within 10 %: alpha {alphas.min():.2f} to {alphas.max():.2f}",
+            label=f"{len(alphas)} tails with d_ww within 10 %: alpha {alphas.min():.2f} to {alphas.max():.2f}",
         )
     best = curve.distance[curve.chosen]
     axes.plot(
@@ -95,9 +95,9 @@ def draw_scan(axes: Axes, curve: ScanCurve, spectrum: FittedSpectrum) -> None:
         markersize=13,
         color=COLOURS[1],
         markeredgecolor="white",
-        label="smallest D",
+        label="smallest d_ww",
     )
     draw_edges(axes, spectrum)
     top = min(1.0, 1.05 * float(np.quantile(curve.distance[inside], 0.97)))
-    axes.set(xscale="log", ylim=(0, max(top, 2 * best)), xlabel="lambda_min", ylabel="D")
+    axes.set(xscale="log", ylim=(0, max(top, 2 * best)), xlabel="lambda_min", ylabel="d_ww")
     plain_powers(axes.xaxis)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from analysis.errors import AnalysisError
 from analysis.opening.mirror import ORIGIN, Mirror, mirror_of
 from catalogs import CATALOG_SCHEMA, SCORES_SCHEMA
+from catalogs.filled import filled_inside
 from catalogs.journal import entry_of, replayed
 from catalogs.places import Place, Where
 
@@ -147,7 +148,7 @@ def _check(mirror: Mirror, options: Collection[str]) -> None:
     if folder.exists() and not folder.is_dir():
         raise AnalysisError(f"{folder} is no folder. {named}.")
     if folder.is_dir() and any(folder.iterdir()):
-        raise AnalysisError(f"{folder} is not a results folder: it has no catalog. {named}.")
+        raise AnalysisError(f"{folder} is not a results folder: it has no catalog. {named}{filled_inside(folder)}")
     what = f"{folder} is empty" if folder.exists() else f"there is no folder {folder}"
     raise AnalysisError(f"{what}. {named}, or fill this one: setol run --catalog demo --results {_typed(folder)}")
 

@@ -46,15 +46,24 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; for an unknown one, name the nearest."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            from catalogs.names import unknown_name
-
-            raise click.UsageError(unknown_name("command", args[0], COMMANDS), ctx)
+            raise click.UsageError(_unknown(args[0]), ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _unknown(typed: str) -> str:
+    """The message for a command that is not known: all there are; for the name of a view, how to ask for that."""
+    from analysis.opening.results import VIEWS
+    from catalogs.names import unknown_name
+
+    message = unknown_name("command", typed, COMMANDS, few=len(COMMANDS))
+    if typed not in VIEWS:
+        return message
+    return f'{message}; {typed} is a view of results: setol sql "SELECT * FROM {typed}"'
 
 
 BEGIN = """\b

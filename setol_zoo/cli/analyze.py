@@ -1,6 +1,7 @@
 """`setol analyze`: a model's layers as a table, without Ray."""
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,19 @@ DROPPED_FIRST = ("part", "note", "log_norm", "stable_rank", "kind", "alpha_hat",
 @metric_options
 @spectrum_options
 @click.option("--device", default="auto", show_default=True, help="torch device; auto is the GPU if there is one.")
-@click.option("--rows", type=click.IntRange(min=1), default=60, show_default=True, help="Most layers to show and draw.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="Most layers of a model to show; --plot draws of these.",
+)
 @click.option("--results", type=ResultsPlace(), help="Keep the results in this folder, a path or a URL.")
-@click.option("--plot", type=click.Path(path_type=Path, file_okay=False), help="Draw every fitted layer there.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Draw alpha by depth there, and each layer with a fit of the first --rows.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="png", show_default=True, help="Of --plot.")
 @json_option
 @reports_user_errors
@@ -104,7 +115,7 @@ def command(
             if more := _more_columns(found["layers"]):
                 click.echo(f"more columns, by --json, or setol sql on a results folder: {', '.join(more)}, ...")
             if plot and shown:
-                _print_drawn(found["layers"], drawn, plot)
+                _print_drawn(found["layers"], drawn, plot, rows)
     if failures:
         nothing_named = not shown and all(failure.missing for failure in failures)
         raise SystemExit(WrongCall.exit_code if nothing_named else SOME_FAILED)
@@ -164,7 +175,7 @@ def _views(opened: "Results", models: set[str]) -> dict[str, list[dict[str, Any]
     return {view: [row for row in opened.rows(f"FROM {view}") if row["model"] in models] for view in VIEWS}
 
 
-def _draw(opened: "Results", model: str, folder: Path, form: str, most: int) -> "tuple[Path, ...]":
+def _draw(opened: "Results", model: str, folder: Path, form: str, rows: int) -> "tuple[Path, ...]":
     from rich.text import Text  # a layer's name is no markup
 
     from analysis.drawing.pictures import write_pictures
@@ -172,22 +183,24 @@ def _draw(opened: "Results", model: str, folder: Path, form: str, most: int) -> 
 
     with console(stderr=True).status("drawing") as status:
         return write_pictures(
-            opened, model, folder, form=form, most=most, progress=lambda layer: status.update(Text(f"drawing {layer}"))
+            opened, model, folder, form=form, first=rows, progress=lambda layer: status.update(Text(f"drawing {layer}"))
         )
 
 
-def _print_drawn(rows: list[dict[str, Any]], drawn: list[Path], folder: Path) -> None:
-    """How many layers were drawn, and of how many."""
+def _print_drawn(layers: list[dict[str, Any]], drawn: list[Path], folder: Path, rows: int) -> None:
+    """How many layers were drawn, of how many, and which."""
     from catalogs import counted
 
-    fitted = sum(row["status"] == "ok" for row in rows)
-    layers = sum(not path.stem.startswith("alpha_by_depth") for path in drawn)
+    fitted = sum(row["status"] == "ok" for row in layers)
+    pictures = sum(not path.stem.startswith("alpha_by_depth") for path in drawn)
     if not drawn:
         click.echo("drawn: nothing, as no layer has a fitted tail")
         return
-    left_out = f", those with the most eigenvalues (--rows {fitted} draws all)" if layers < fitted else ""
+    longest = max(Counter(row["model"] for row in layers).values())
+    shown = "those of the first row" if rows == 1 else f"those of the first {rows} rows"
+    left_out = f", {shown} (--rows {longest} draws all)" if pictures < fitted else ""
     place = shown_path(folder.absolute())
-    click.echo(f"drawn: {layers} of {counted(fitted, 'fitted layer')}{left_out}, and alpha by depth, in {place}")
+    click.echo(f"drawn: {pictures} of {counted(fitted, 'fitted layer')}{left_out}, and alpha by depth, in {place}")
 
 
 def _print_model(opened: "Results", model: str, rows: int) -> None:

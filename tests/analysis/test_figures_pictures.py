@@ -58,20 +58,30 @@ def test_a_file_a_fitted_layer_and_one_a_model(results, tmp_path, form, begins):
     assert all(path.read_bytes().startswith(begins) for path in files)
 
 
-def test_the_most_eigenvalues_come_first(results, tmp_path):
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (1, ["a/b: c"]),
+        (2, ["a/b: c", "conv"]),
+        (3, ["a/b: c", "conv", "fc2"]),
+        (None, ["a/b: c", "conv", "fc2"]),  # the fourth has no fit
+    ],
+)
+def test_the_first_layers_are_drawn(results, tmp_path, first, expected):
     drawn: list[str] = []
-    files = write_pictures(results, only_model(results), tmp_path, most=2, progress=drawn.append)
-    assert drawn == ["conv", "fc2"]  # 144 and 110 eigenvalues; a/b has 60
-    assert len(files) == 3
+    files = write_pictures(results, only_model(results), tmp_path, first=first, progress=drawn.append)
+    assert drawn == expected
+    assert len(files) == 1 + len(expected)
 
 
 def test_svgs_are_the_same_again_and_hold_the_numbers(results, tmp_path):
-    first = write_pictures(results, only_model(results), tmp_path / "1", form="svg", most=1)
-    again = write_pictures(results, only_model(results), tmp_path / "2", form="svg", most=1)
+    first = write_pictures(results, only_model(results), tmp_path / "1", form="svg", first=2)
+    again = write_pictures(results, only_model(results), tmp_path / "2", form="svg", first=2)
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
-    (row,) = results.rows("SELECT alpha, alpha_sigma, d_ww FROM layers WHERE layer = 'conv'")
-    text = first[1].read_text()
-    assert f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, d_ww {row['d_ww']:.3f}" in text
+    (row,) = results.rows("SELECT alpha, alpha_sigma, d_ks, d_ww FROM layers WHERE layer = 'conv'")
+    text = first[2].read_text()
+    told = f"alpha {row['alpha']:.2f} ± {row['alpha_sigma']:.2f}, D {row['d_ks']:.4f}, d_ww {row['d_ww']:.4f}"
+    assert told in text
     assert "16 × 9 taps" in text
     assert not re.findall(r"<image|href=\"http", text)
 
@@ -152,6 +162,10 @@ def test_the_picture_shows_fit_and_edges_in_each_part(results):
     shown = (evals >= min(edges) / 30).mean()
     assert 0.9 < shown < 1  # some lie far below both edges
     assert (bars.values * np.diff(np.log10(bars.edges))).sum() == pytest.approx(shown)
+    assert scan.get_ylabel() == "d_ww"
+    labels = scan.get_legend_handles_labels()[1]
+    assert "smallest d_ww" in labels
+    assert not any(re.search(r"\bD\b", label) for label in labels)  # D is d_ks, as in the printed table
     star = next(line for line in scan.get_lines() if line.get_marker() == "*")
     assert (star.get_xdata()[0], star.get_ydata()[0]) == (row["lambda_min"], row["d_ww"])
 

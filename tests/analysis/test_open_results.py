@@ -1,6 +1,7 @@
 """Which folders, files and configuration are opened, and the spectrum of a layer."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -205,6 +206,25 @@ def test_folders_that_are_no_results_say_what_to_run(tmp_path: Path, rich: Path)
     next((rich / "options").iterdir()).unlink()
     with pytest.raises(AnalysisError, match=r"has no options/\*.json. .* call it again, with --results "):
         open_results(rich)
+
+
+def test_results_inside_the_folder_are_offered(tmp_path: Path, rich: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zoo = tmp_path / "zoo"
+    (zoo / "notes" / "options").mkdir(parents=True)  # no catalog
+    (zoo / "x.txt").touch()
+    (zoo / "broken").symlink_to(zoo / "nowhere")
+    shutil.copytree(rich, zoo / "demo")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AnalysisError, match=r"setol run` has filled; inside this one: --results zoo/demo$"):
+        open_results(zoo)
+    open_results("zoo/demo")
+    for name in ("a b", "c", "e"):
+        shutil.copytree(rich, zoo / name)
+    with pytest.raises(AnalysisError, match=r"--results 'zoo/a b', --results zoo/c, --results zoo/demo and 1 more$"):
+        open_results(zoo)
+    monkeypatch.chdir(zoo / "c")
+    with pytest.raises(AnalysisError, match=r"--results \., --results /"):
+        open_results(zoo)
 
 
 def test_a_damaged_file_is_named(rich: Path) -> None:

@@ -168,5 +168,20 @@ def test_a_configuration_that_tells_no_scale(tmp_path, content):
 
 
 def test_a_base_makes_no_sense_for_an_adapter(tmp_path):
-    with pytest.raises(CheckpointError, match="is an adapter, a difference by itself: analyze it without a base"):
-        zoo.analyze(adapter(tmp_path / "a"), base={"fc.weight": randn(60, 50)})
+    with pytest.raises(
+        CheckpointError, match=r"^lora is an adapter, a difference by itself: analyze it without a base"
+    ):
+        zoo.analyze(adapter(tmp_path / "lora"), base={"fc.weight": randn(60, 50)})
+
+
+@pytest.mark.parametrize(("config", "reason"), [({"lora_alpha": 16, "r": 8}, "factor"), ({}, "factor_unscaled")])
+def test_a_factor_is_no_matrix_beside_the_product(tmp_path, config, reason):
+    pair = {"q.lora_A.weight": randn(8, 256), "q.lora_B.weight": randn(256, 8)}
+    a = zoo.analyze(adapter(tmp_path / "lora", pair, **config))
+    assert a.reading == (
+        "lora: no layer has a fitted power law, so alpha says nothing here. 1 of 1 matrix, too_few_eigenvalues: Fewer "
+        "eigenvalues above the threshold than a tail fit needs. The rank of 1 matrix is 8, and all other eigenvalues "
+        "are zero."
+    )
+    assert f"\nskipped: 1 tensor, entries counted with the product, {reason}: Its product" in str(a)
+    assert "rank" not in zoo.analyze({"q.weight": randn(20, 20)}).reading

@@ -134,7 +134,7 @@ def test_html_is_well_formed_escaped_and_self_contained():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (3, "need a torch module, a state dict.*got builtins.int"),
+        (3, "need a torch module, a state dict.*got int\\.$"),
         ({}, r"got a mapping without tensors \(it holds nothing\)"),
         ({"w": np.eye(3)}, r"got a mapping without tensors \(it holds ndarray\): .*torch.from_numpy"),
         (type("Trainer", (), {"model": None})(), "try its attribute .model"),
@@ -146,6 +146,30 @@ def test_html_is_well_formed_escaped_and_self_contained():
 def test_what_is_no_model_is_refused(given, message):
     with pytest.raises(TypeError, match=message):
         zoo.analyze(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (torch.ones(4, 3), r'got torch\.Tensor: put it in a state dict, {"weight": tensor}\.'),
+        (torch.nn.Parameter(torch.ones(4, 3)), r'Parameter: put it in a state dict, {"weight": tensor}\.'),
+        (np.ones((4, 3)), r'got numpy\.ndarray: .* as a tensor, {"weight": torch\.from_numpy\(array\)}\.'),
+        ([torch.nn.Linear(4, 3)], r"got list: hand its models over one at a time\."),
+        ((torch.nn.Linear(4, 3),), r"got tuple: hand its models over one at a time\."),
+        (torch.nn.Linear, r"got the class Linear: call it first, Linear\(\.\.\.\), and hand over the model"),
+        (torch.nn.utils.parametrizations.orthogonal, r"got the function orthogonal: call it first, orthogonal\("),
+    ],
+)
+def test_what_is_nearly_a_model_is_refused_with_what_to_do(given, message):
+    with pytest.raises(TypeError, match=message):
+        zoo.analyze(given)
+
+
+def test_what_is_advised_for_a_tensor_and_an_array_works():
+    array = np.random.default_rng(0).normal(size=(60, 50)).astype(np.float32)
+    layers = [zoo.analyze({"weight": each}).layers for each in (torch.tensor(array), torch.from_numpy(array))]
+    assert [len(each) for each in layers] == [1, 1]
+    assert layers[0]["log_norm"].equals(layers[1]["log_norm"])
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):

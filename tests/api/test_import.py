@@ -3,8 +3,11 @@
 import subprocess
 import sys
 from importlib import resources
+from importlib.metadata import version
 
 import pytest
+
+import setol_zoo as zoo
 
 HEAVY = ("torch", "ray", "transformers", "timm", "pandas", "numpy", "pyarrow", "duckdb", "matplotlib", "click", "rich")
 
@@ -31,3 +34,17 @@ def test_analyze_is_the_function_whatever_is_imported_first(first):
 
 def test_the_package_is_typed():
     assert (resources.files("setol_zoo") / "py.typed").is_file()
+
+
+def test_the_version_is_that_of_the_command_and_is_looked_up_only_when_asked_for():
+    looked_up = "'importlib.metadata' in sys.modules"
+    source = f"import setol_zoo as zoo, sys\nprint({looked_up}, zoo.__version__, {looked_up}, 'torch' in sys.modules)"
+    installed = version("setol-zoo")
+    assert run(source) == f"False {installed} True False\n"
+    command = [sys.executable, "-c", "from setol_zoo.cli import main; main()", "--version"]
+    assert installed in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_other_names_are_missing_as_in_any_module():
+    with pytest.raises(AttributeError, match="module 'setol_zoo' has no attribute 'analyse'"):
+        _ = zoo.analyse

@@ -237,6 +237,16 @@ def test_a_module_without_tensors_says_so():
     assert "it holds no tensors" in str(zoo.analyze(nn.ReLU()))
 
 
+def test_the_ledger_stands_in_the_order_of_the_state_dict():
+    layers = [nn.BatchNorm1d(60), nn.Linear(60, 70), nn.BatchNorm1d(70), nn.Linear(70, 9), nn.Linear(9, 60)]
+    model = nn.Sequential(*layers)
+    analysis, names = zoo.analyze(model, threads=1), list(model.state_dict())
+    assert analysis.tensors["tensor"].tolist() == names
+    assert analysis.skipped["tensor"].tolist() == [name for name in names if name not in set(analysis.layers["tensor"])]
+    assert analysis.layers["tensor"].tolist() == ["1.weight", "3.weight", "4.weight"]
+    assert "rows stand in the order of the state dict" in str(analysis)
+
+
 class IntegerWeights(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -91,6 +91,15 @@ def test_without_a_fit_the_most_frequent_reason_is_told():
     )
 
 
+def test_ranks_are_told_where_they_are_the_reason():
+    few = Counter({("too_few_eigenvalues", "Too few."): 3})
+    told = no_fit("m", few, 6, [8, 4])
+    assert told.endswith(
+        "too_few_eigenvalues: Too few. The rank of 2 matrices is 4 to 8, and all other eigenvalues are zero."
+    )
+    assert no_fit("m", Counter({("empty", "An axis."): 4}) + few, 7, [8]).endswith("4 of 7 matrices, empty: An axis.")
+
+
 def test_a_model_of_nan_is_not_called_a_model_of_vectors():
     nan = torch.full((70, 60), float("nan"))
     told = zoo.analyze({"a.weight": nan, "b.weight": nan + 1, "c.bias": torch.ones(3)}).reading

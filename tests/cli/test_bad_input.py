@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from setol_zoo.cli import COMMANDS
 from tests.cli.test_commands import setol
 
 GOOD = torch.randn(70, 60, generator=torch.Generator().manual_seed(5))
@@ -143,6 +144,28 @@ def test_sick_matrices_are_rows_with_reasons(tmp_path):
     assert layers["good"]["status"] == "ok"
     assert layers["zero"]["alpha"] is None
     assert found["model_metrics"][0]["alpha_mean"] is not None
+
+
+def test_an_unknown_command_is_told_all_there_are():
+    every = f"known: {', '.join(COMMANDS)}"
+    for typed, expected in (
+        ("reprot", f"unknown command 'reprot'; nearest: report; {every}\n"),
+        ("xyzzy", f"unknown command 'xyzzy'; {every}\n"),
+        ("models", f'; {every}; models is a view of results: setol sql "SELECT * FROM models"\n'),
+    ):
+        run = setol(typed)
+        assert run.exit_code == 2
+        assert run.stderr.endswith(expected), run.stderr
+
+
+def test_results_inside_the_default_folder_are_offered(good, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert setol("run", good, "--results", "results/mine", "--executor", "serial").exit_code == 0
+    for command in (("status",), ("report",), ("sql", "SELECT 1"), ("export",)):
+        run = setol(*command)
+        assert run.exit_code == 2
+        assert run.stderr.endswith("; inside this one: --results results/mine\n"), run.stderr
+    assert setol("status", "--results", "results/mine").exit_code == 0
 
 
 def test_unknown_names_offer_the_nearest(good, tmp_path):

@@ -94,7 +94,7 @@ def test_a_model_of_vectors_says_that_there_is_nothing_to_read(tmp_path):
 def test_plot_draws_and_says_how_much(model, tmp_path):  # noqa: F811
     run = setol("analyze", model, "--plot", tmp_path / "p", "--rows", 1)
     assert run.exit_code == 0, run.output
-    said = "drawn: 1 of 2 fitted layers, those with the most eigenvalues (--rows 2 draws all), and alpha by depth, in "
+    said = "drawn: 1 of 2 fitted layers, those of the first row (--rows 2 draws all), and alpha by depth, in "
     assert f"{said}{tmp_path / 'p'}\n" in run.stdout
     assert sorted(path.name for path in (tmp_path / "p" / "toy").iterdir()) == ["alpha_by_depth.png", "layer_1_fc1.png"]
     found = json.loads(setol("analyze", model, "--plot", tmp_path / "s", "--format", "svg", "--json").stdout)
@@ -104,6 +104,25 @@ def test_plot_draws_and_says_how_much(model, tmp_path):  # noqa: F811
         "layer_2_fc2.svg",
     ]
     assert all(Path(path).is_file() for path in found["pictures"])
+
+
+def test_the_pictures_are_of_the_layers_in_the_table(tmp_path):
+    generator = torch.Generator().manual_seed(5)
+    shapes = {"0.small": (9, 9), "1.narrow": (70, 60), "2.wide": (130, 120), "3.wider": (150, 140)}
+    weights = {f"{name}.weight": torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    save_file(weights, tmp_path / "net.safetensors")
+    run = setol("analyze", tmp_path / "net.safetensors", "--plot", tmp_path / "p", "--rows", 2, "--format", "svg")
+    assert run.exit_code == 0, run.output
+    header, _, narrow = run.stdout.splitlines()[1:4]
+    assert narrow.startswith("1.narrow")
+    said = "drawn: 1 of 3 fitted layers, those of the first 2 rows (--rows 4 draws all), and alpha by depth, in "
+    assert said in run.stdout
+    (picture,) = (tmp_path / "p" / "net").glob("layer_*")
+    assert picture.name == "layer_1_1.narrow.svg"  # the first row has no fit
+    distance = narrow.split()[header.split().index("D")]
+    assert f", D {float(distance):.4f}, d_ww " in picture.read_text()
+    whole = setol("analyze", tmp_path / "net.safetensors", "--plot", tmp_path / "q", "--rows", 4)
+    assert "drawn: 3 of 3 fitted layers, and alpha by depth, in " in whole.stdout
 
 
 def test_a_narrow_terminal_gets_fewer_columns_and_is_told(model):  # noqa: F811

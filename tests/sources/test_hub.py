@@ -220,3 +220,16 @@ def test_a_hub_that_is_not_there(zoo, tmp_path):
     (found,) = probe(env, {"model": "hub:org/formats"})
     assert found["transient"] is True
     assert "the connection to the hub failed (ConnectError)" in found["error"]
+    assert found["error"].endswith("run the same command again.")  # nothing of it is in the cache
+
+
+def test_a_cache_is_offered_where_it_holds_the_model(zoo, tmp_path):
+    env = environment(zoo, tmp_path)
+    (fetched,) = probe(env, {"model": "hub:org/formats"})
+    assert fetched["error"] is None
+    gone = env | {"HF_ENDPOINT": "http://127.0.0.1:9", "SETOL_CACHE": str(tmp_path / "fresh")}
+    held, other = probe(gone, {"model": "hub:org/formats"}, {"model": "hub:org/only-pickle"})
+    assert held["error"].endswith("run the same command again; HF_HUB_OFFLINE=1 uses what is in the cache.")
+    assert other["error"].endswith("run the same command again.")
+    (offline,) = probe(gone | {"HF_HUB_OFFLINE": "1"}, {"model": "hub:org/formats"})
+    assert offline["error"] is None  # what was offered holds
