@@ -136,7 +136,7 @@ def test_small_matrices_are_rows(tmp_path):
 @pytest.mark.parametrize(
     ("model", "got"),
     [
-        (None, r"got NoneType\."),
+        (None, r"NoneType\."),
         (torch.optim.SGD(nn.Linear(8, 8).parameters(), lr=0.1), r"torch\.optim\.sgd\.SGD\."),
         ({}, r"a mapping without tensors \(it holds nothing\)\."),
     ],
