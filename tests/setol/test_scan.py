@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from setol.tails import scan
-from setol.tails.scan import TailChoice, lower_step_distance, scan_tails, tail_exponents
+from setol.tails.scan import TailChoice, lower_step_distance, scan_tails, scan_tails_of_each, tail_exponents
 
 KINDS = (
     "pareto",
@@ -59,6 +59,12 @@ def test_equals_the_scan_of_all_candidates(draw_spectrum, kind):
     for evals in random_spectra(draw_spectrum, kind):
         log_evals = np.log(evals)
         assert scan_tails(log_evals) == brute_force(log_evals), f"{len(evals)} eigenvalues"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_at_once_are_scanned_as_each_alone(draw_spectrum, kind):
+    spectra = [np.log(evals) for evals in random_spectra(draw_spectrum, kind)] + [np.zeros(5), np.zeros(1)]
+    assert scan_tails_of_each(spectra) == [scan_tails(each) for each in spectra]
 
 
 @pytest.mark.parametrize("kind", KINDS)
