@@ -7,6 +7,7 @@ logarithms: as a product it leaves float64 from some 3,000 eigenvalues on.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,14 +161,32 @@ def closest_correlation_space(evals: NDArray[np.float64]) -> EffectiveCorrelatio
     Raises:
         SetolError: There are none, or one is negative or not finite.
     """
-    first_below = effective_correlation_space(evals)
-    if isinstance(first_below, Reason) or first_below.trace_log == 0.0:
+    check_spectrum(evals)
+    if not np.any(evals > 0):
+        return Reason.ZERO_MATRIX
+    spectra = trace_scaled(evals[None])
+    (closest,) = closest_correlation_space_of_each(spectra, effective_correlation_space_of_each(spectra))
+    return closest
+
+
+def closest_correlation_space_of_each(
+    spectra: TraceScaled, spaces: Sequence[EffectiveCorrelationSpace]
+) -> list[EffectiveCorrelationSpace]:
+    """`closest_correlation_space` of several spectra, whose `effective_correlation_space` is known."""
+    return [
+        _closest(first_below, evals, trace_logs)
+        for first_below, evals, trace_logs in zip(spaces, spectra.evals, spectra.trace_logs, strict=True)
+    ]
+
+
+def _closest(
+    first_below: EffectiveCorrelationSpace, evals: NDArray[np.float64], trace_logs: NDArray[np.float64]
+) -> EffectiveCorrelationSpace:
+    if first_below.trace_log == 0.0:
         return first_below
-    descending = to_trace_scale(np.sort(evals)[::-1])
-    peak = int(np.count_nonzero(descending > 1))
-    trace_logs = np.cumsum(np.log(descending[: first_below.n]))
-    last = peak - 1 + int(np.argmin(np.abs(trace_logs[peak - 1 :])))
-    return EffectiveCorrelationSpace(last + 1, float(descending[last]), float(trace_logs[last]))
+    peak = int(np.count_nonzero(evals > 1))
+    last = peak - 1 + int(np.argmin(np.abs(trace_logs[peak - 1 : first_below.n])))
+    return EffectiveCorrelationSpace(last + 1, float(evals[last]), float(trace_logs[last]))
 
 
 def tail_trace_log(evals: NDArray[np.float64], lambda_min: float) -> float:

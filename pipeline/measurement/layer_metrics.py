@@ -25,7 +25,7 @@ from setol import PowerLawFit, Reason
 from setol.erg import (
     EffectiveCorrelationSpace,
     TraceScaled,
-    closest_correlation_space,
+    closest_correlation_space_of_each,
     effective_correlation_space_of_each,
     trace_scaled,
 )
@@ -79,9 +79,11 @@ def _metrics_of_alike(layers: Sequence[Layer], options: MetricOptions) -> list[d
     tails = [layer.evals[layer.evals > options.least_eigenvalue] for layer in layers]
     fits = fit_tails(tails, options)
     joint = _columns_of_fitted(rescaled, positive, spaces, fits)
+    closest = [] if options.detail == "basic" else closest_correlation_space_of_each(rescaled, spaces)
     return [
         {
             **_spectrum_columns(layer, scale, space, options),
+            **({"erg_n_closest": closest[index].n} if closest else {}),
             **(
                 _columns_without_tail(layer, fit, options)
                 if isinstance(fit, Reason)
@@ -109,7 +111,6 @@ def _spectrum_columns(
         "erg_share": space.n / len(layer.evals),
         **permuted_columns(layer, options),
         **window_columns(layer),
-        **({} if options.detail == "basic" else _closest_columns(layer.evals)),
     }
 
 
@@ -170,8 +171,3 @@ def _tail_columns(
             **quality_columns(layer.evals, law.alpha),
         }
     return columns
-
-
-def _closest_columns(evals: NDArray[np.float64]) -> dict[str, Any]:
-    closest = closest_correlation_space(evals)
-    return {} if isinstance(closest, Reason) else {"erg_n_closest": closest.n}
