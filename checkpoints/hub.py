@@ -14,6 +14,7 @@ from typing import Any
 from checkpoints.downloads import announce, under_a_bar
 from checkpoints.errors import CheckpointError
 from checkpoints.hashing import sha256_of, verify_sha256
+from checkpoints.hub_cache import repository_folder
 from checkpoints.hub_choice import FIRST_CHOICE, Listed, choose_weights, shard_names
 from checkpoints.hub_errors import ask_hub
 from checkpoints.hub_files import find_file, read_part
@@ -158,7 +159,7 @@ def fetch_config(repo: str, commit: str) -> Path | None:
 
 def place_on_hub(repo: str, path: str, commit: str, sha256: str) -> list[Path]:
     """Where a large file of a repository lies in the user's cache once it is there: its name, and its content."""
-    folder = _repository_folder(import_hub(), repo)
+    folder = repository_folder(import_hub(), repo)
     return [folder / "snapshots" / commit / path, folder / "blobs" / sha256]
 
 
@@ -194,7 +195,7 @@ def _by_list(hub: ModuleType, repo: str, revision: str | None, wanted: str | Non
 
 def _keep_config(hub: ModuleType, repo: str, commit: str, content: bytes | None) -> Path | None:
     """Put a `config.json` where the hub's client looks for it; None is put down as a file that is not there."""
-    folder = _repository_folder(hub, repo)
+    folder = repository_folder(hub, repo)
     path = folder / ("snapshots" if content is not None else ".no_exist") / commit / CONFIG
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,20 +228,16 @@ def _with_content(hub: ModuleType, repo: str, commit: str, path: str, listed: li
     return HubFile(path, sha256_of(local), local.stat().st_size)
 
 
-def _repository_folder(hub: ModuleType, repo: str) -> Path:
-    return Path(hub.constants.HF_HUB_CACHE) / ("models--" + repo.replace("/", "--"))
-
-
 def _cached_commit(hub: ModuleType, repo: str, revision: str) -> str | None:
     if _COMMIT.fullmatch(revision):
         return revision
-    reference = _repository_folder(hub, repo) / "refs" / revision
+    reference = repository_folder(hub, repo) / "refs" / revision
     return reference.read_text().strip() if reference.is_file() else None
 
 
 def _asked_since(hub: ModuleType, repo: str, revision: str, max_age: float) -> bool:
     """Whether the hub said no longer ago what a branch stands for."""
-    reference = _repository_folder(hub, repo) / "refs" / revision
+    reference = repository_folder(hub, repo) / "refs" / revision
     try:
         return 0 <= time.time() - reference.stat().st_mtime < max_age
     except OSError:
@@ -251,7 +248,7 @@ def _remember_commit(hub: ModuleType, repo: str, revision: str, commit: str) -> 
     """Note down what a branch stands for where the client does so itself, so that it can be looked up offline."""
     if revision == commit:
         return
-    reference = _repository_folder(hub, repo) / "refs" / revision
+    reference = repository_folder(hub, repo) / "refs" / revision
     with suppress(OSError):  # a note for later: a cache that cannot be written to stops nobody
         if reference.is_file() and reference.read_text() == commit:
             os.utime(reference)
@@ -264,7 +261,7 @@ def _remember_commit(hub: ModuleType, repo: str, revision: str, commit: str) -> 
 
 def _cached_files(hub: ModuleType, repo: str, commit: str) -> list[Listed]:
     """The files of a commit that are in the cache; blobs of large files are named by their sha256."""
-    snapshot = _repository_folder(hub, repo) / "snapshots" / commit
+    snapshot = repository_folder(hub, repo) / "snapshots" / commit
     found = []
     for path in sorted(snapshot.rglob("*")):
         if path.is_file():

@@ -1,11 +1,11 @@
 """What the hub's client raises, told in our words: from status codes alone, so that no address or token is repeated."""
 
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from checkpoints.errors import CheckpointError, NotFound
+from checkpoints.hub_cache import repository_folder
 from checkpoints.hub_pace import keep_pace
 from checkpoints.open import SUFFIXES
 from checkpoints.retry import Interrupted, requested_wait, with_retries
@@ -105,8 +105,7 @@ def _broken(hub: ModuleType, error: BaseException, what: str, page: str) -> Inte
 
 def _in_the_cache(hub: ModuleType, page: str) -> bool:
     """Whether weights of a repository, of whatever commit, are in the user's cache."""
-    repo = page.removeprefix(f"{hub.constants.ENDPOINT}/")
-    folder = Path(hub.constants.HF_HUB_CACHE) / ("models--" + repo.replace("/", "--")) / "snapshots"
+    folder = repository_folder(hub, page.removeprefix(f"{hub.constants.ENDPOINT}/")) / "snapshots"
     try:
         return any(path.name.endswith(SUFFIXES) and path.is_file() for path in folder.rglob("*"))
     except OSError:
