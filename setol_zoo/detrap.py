@@ -160,7 +160,7 @@ def _entry_statistics(stack: "torch.Tensor") -> "EntryStatistics":
     from setol.weights.entries import EntryAccumulator
     from setol.weights.gram import float64_row_chunks
 
-    accumulator = EntryAccumulator(len(stack), stack.device)
+    accumulator = EntryAccumulator()
     for rows in float64_row_chunks(stack, stack.device):
         accumulator.add(rows)
     return accumulator.statistics()

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from setol.reasons import Reason
-from setol.weights.entries import CACHED_ENTRIES, EntryAccumulator, EntryStatistics, statistics_of_each
+from setol.weights.entries import CACHED_ENTRIES, EntryAccumulator, EntryStatistics, PowerSums, statistics_of_each
 from setol.weights.gram import GramAccumulator, float64_row_chunks, lies_by_columns
 from setol.weights.stack import check_stack
 
@@ -67,6 +67,8 @@ def decompose_each(
 ) -> list[Decomposition | Reason]:
     """What `decompose` gives of each of several stacks, bit for bit; small ones of one shape share their calls.
 
+    Memory: the M x M float64 matrices of all slices of all stacks at once, beside what `decompose` takes.
+
     Args:
         stacks: Shapes (slices, rows, columns), any real floating dtype.
         device: Where the products and the eigenvalues are computed.
@@ -79,7 +81,7 @@ def decompose_each(
     """
     upright = [_upright(stack) for stack in stacks]
     batches = _small_together(upright)
-    wholes = _with_statistics([_solve(_joined([upright[index] for index in batch]), device) for batch in batches])
+    wholes = _solved([_products(_joined([upright[index] for index in batch]), device) for batch in batches])
     found: dict[int, Decomposition | Reason] = {}
     for batch, whole in zip(batches, wholes, strict=True):
         alone = [upright[index] for index in batch]
@@ -122,19 +124,29 @@ def decompose_chunks(
     Returns:
         The decomposition, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
     """
-    (found,) = _with_statistics([_solve_chunks(chunks, shape, device)])
+    entries = EntryAccumulator()
+
+    def visited(rows: torch.Tensor) -> torch.Tensor:
+        entries.add(rows)
+        return rows
+
+    (found,) = _solved([_products_of_chunks(map(visited, chunks), entries, shape)])
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Solved:
-    """A decomposition whose statistics are still power sums."""
+class _Products:
+    """What the rows of a stack add up to, and all that its decomposition takes.
 
-    n_rows: int
-    n_cols: int
-    evals: NDArray[np.float64]
-    rank: NDArray[np.int64]
-    entries: EntryAccumulator
+    Attributes:
+        shape: Of the stack, (slices, N, M).
+        gram: Products of its columns.
+        sums: Sums over its entries.
+    """
+
+    shape: Sequence[int]
+    gram: GramAccumulator
+    sums: PowerSums
 
 
 def _upright(matrices: torch.Tensor) -> torch.Tensor:
@@ -166,34 +178,36 @@ def _joined(stacks: Sequence[torch.Tensor]) -> torch.Tensor:
     return torch.cat([stack.mT for stack in stacks]).mT if lies_by_columns(stacks[0]) else torch.cat(list(stacks))
 
 
-def _solve(matrices: torch.Tensor, device: torch.device | str) -> _Solved | Reason:
-    return _solve_chunks(float64_row_chunks(matrices, device), matrices.shape, device)
+def _products(matrices: torch.Tensor, device: torch.device | str) -> _Products:
+    entries = EntryAccumulator()
+    return _products_of_chunks(float64_row_chunks(matrices, device, entries.add), entries, matrices.shape)
 
 
-def _solve_chunks(chunks: Iterable[torch.Tensor], shape: Sequence[int], device: torch.device | str) -> _Solved | Reason:
-    n_slices, n_rows, n_cols = shape
+def _products_of_chunks(chunks: Iterable[torch.Tensor], entries: EntryAccumulator, shape: Sequence[int]) -> _Products:
+    """Add up chunks, of which the entries are taken in when they are yielded."""
     gram = GramAccumulator()
-    entries = EntryAccumulator(n_slices, device)
     for rows in chunks:
-        entries.add(rows)
         gram.add(rows)
-    if not entries.finite:
-        return Reason.NON_FINITE
-    del rows  # its memory, still in the cache, is the solver's work copy
-    evals = gram.eigenvalues().numpy()
+    return _Products(shape, gram, entries.sums())
+
+
+def _solved(products: Sequence[_Products]) -> list[Decomposition | Reason]:
+    """The decompositions of several stacks, one kind of work after the other.
+
+    The solver drives all other code out of a core's cache: between two of its calls, that takes twice as long.
+    """
+    finite = [each for each in products if each.sums.finite]
+    evals = [each.gram.eigenvalues().numpy() for each in finite]
+    statistics = statistics_of_each([each.sums for each in finite])
+    found = map(_decomposition, finite, evals, statistics)
+    return [next(found) if each.sums.finite else Reason.NON_FINITE for each in products]
+
+
+def _decomposition(products: _Products, evals: NDArray[np.float64], entries: EntryStatistics) -> Decomposition:
+    _, n_rows, n_cols = products.shape
     resolved = evals > resolution(evals[:, -1:], n_rows)
     evals[~resolved] = 0.0
-    return _Solved(n_rows, n_cols, evals, resolved.sum(axis=1), entries)
-
-
-def _with_statistics(found: Sequence[_Solved | Reason]) -> list[Decomposition | Reason]:
-    statistics = iter(statistics_of_each([each.entries for each in found if isinstance(each, _Solved)]))
-    return [
-        each
-        if isinstance(each, Reason)
-        else Decomposition(each.n_rows, each.n_cols, each.evals, each.rank, next(statistics))
-        for each in found
-    ]
+    return Decomposition(n_rows, n_cols, evals, resolved.sum(axis=1), entries)
 
 
 def resolution(lambda_max: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

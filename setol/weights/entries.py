@@ -48,59 +48,82 @@ class EntryStatistics:
         return EntryStatistics(*(column[slices] for column in columns))
 
 
+@dataclass(frozen=True, slots=True)
+class PowerSums:
+    """Sums over the entries of each matrix of a stack, from which its statistics follow.
+
+    Attributes:
+        powers: Sums of x, x^2, x^3, x^4, each of shape (slices,), raw scale.
+        max_square: Largest x^2, shape (slices,).
+        zeros: Entries that are exactly 0, shape (slices,); None where there are none.
+        count: Entries of one matrix.
+    """
+
+    powers: tuple[torch.Tensor, ...]
+    max_square: torch.Tensor
+    zeros: torch.Tensor | None
+    count: int
+
+    @property
+    def finite(self) -> bool:
+        """Whether every entry is finite and the sum of their squares still fits float64."""
+        return math.isfinite(self.powers[1].amax())
+
+
 class EntryAccumulator:
-    """Adds up power sums over row chunks of a stack of matrices, then gives their statistics.
+    """Adds up powers of the entries over row chunks of a stack of matrices.
 
     The central moments come from raw power sums; they lose digits only where the mean is large
     beside the spread, which in weights it is not.
     """
 
-    def __init__(self, n_slices: int, device: torch.device | str) -> None:
-        self._powers: tuple[torch.Tensor, ...] = ()  # sums of x, x^2, x^3, x^4 of each slice, and the largest x^2
-        self._zeros = torch.zeros(n_slices, dtype=torch.int64, device=device)
+    def __init__(self) -> None:
+        self._powers: tuple[torch.Tensor, ...] = ()  # sums of x, x^2, x^3, x^4 of each slice
+        self._max_square: torch.Tensor
+        self._zeros: torch.Tensor | None = None
         self._count = 0
 
     def add(self, rows: torch.Tensor) -> None:
-        """Take in a float64 chunk of shape (slices, rows, columns), contiguous by rows or by columns."""
-        flat = (rows if rows.is_contiguous() else rows.mT).flatten(1)
+        """Take in a float64 chunk of shape (slices, rows, columns), each slice contiguous by rows or by columns."""
+        flat = (rows if rows.stride(2) == 1 else rows.mT).flatten(1)
         step = max(1, CACHED_ENTRIES // flat.shape[0]) if rows.device.type == "cpu" else flat.shape[1]
         for entries in flat.split(step, dim=1) if step < flat.shape[1] else (flat,):
             squares = entries * entries
             if not bool(squares.amin(1).all()):  # most weights hold no zero, and counting is dear
-                self._zeros += (entries == 0).sum(1)
+                zeros = (entries == 0).sum(1)
+                self._zeros = zeros if self._zeros is None else self._zeros.add_(zeros)
             high, first, second = squares.amax(1), entries.sum(1), squares.sum(1)
             fourth = torch.linalg.vector_norm(squares, dim=1).square_()
             third = squares.mul_(entries).sum(1)
-            if self._powers:
-                *powers, highest = self._powers
-                sums = map(torch.add, powers, (first, second, third, fourth))
-                self._powers = (*sums, torch.maximum(highest, high))
-            else:
-                self._powers = (first, second, third, fourth, high)
+            self._take(high, (first, second, third, fourth))
         self._count += flat.shape[1]
 
-    @property
-    def finite(self) -> bool:
-        """Whether every entry so far is finite and the sum of their squares still fits float64."""
-        return math.isfinite(self._powers[1].amax())
+    def _take(self, max_square: torch.Tensor, powers: tuple[torch.Tensor, ...]) -> None:
+        """Add in place: a small tensor kept of every piece lies where the next piece's squares would fit."""
+        if not self._powers:
+            self._powers, self._max_square = powers, max_square
+            return
+        for total, power in zip(self._powers, powers, strict=True):
+            total.add_(power)
+        torch.maximum(self._max_square, max_square, out=self._max_square)
+
+    def sums(self) -> PowerSums:
+        """Sums over all chunks taken in so far, one at least; chunks taken in later add to the same tensors."""
+        return PowerSums(self._powers, self._max_square, self._zeros, self._count)
 
     def statistics(self) -> EntryStatistics:
-        """Statistics of all chunks taken in so far."""
-        (found,) = statistics_of_each([self])
+        """Statistics of all chunks taken in so far, one at least."""
+        (found,) = statistics_of_each([self.sums()])
         return found
 
 
-def statistics_of_each(accumulators: Sequence[EntryAccumulator]) -> list[EntryStatistics]:
-    """Statistics of several stacks, worked out together: a few slices alone take as long as thousands.
-
-    Args:
-        accumulators: One for each stack, each with a chunk at least.
-    """
-    if not accumulators:
+def statistics_of_each(sums: Sequence[PowerSums]) -> list[EntryStatistics]:
+    """Statistics of several stacks, worked out together: a few slices alone take as long as thousands."""
+    if not sums:
         return []
-    lengths = [len(each._zeros) for each in accumulators]
-    counts = np.repeat([each._count for each in accumulators], lengths)
-    together = [torch.cat(column) for column in zip(*(each._powers for each in accumulators), strict=True)]
+    lengths = [len(each.max_square) for each in sums]
+    counts = np.repeat([each.count for each in sums], lengths)
+    together = [torch.cat(column) for column in zip(*((*each.powers, each.max_square) for each in sums), strict=True)]
     *powers, max_square = (column.cpu().numpy() for column in together)
     with np.errstate(all="ignore"):  # non-finite entries show as such in max_abs
         first, second, third, fourth = np.stack(powers) / counts
@@ -109,7 +132,10 @@ def statistics_of_each(accumulators: Sequence[EntryAccumulator]) -> list[EntrySt
         resolved = variance > SMALLEST_SPREAD**2 * second
         kurtosis = np.where(resolved, central_fourth / variance**2, np.nan)
         max_abs = np.sqrt(max_square)
-    zeros = torch.cat([each._zeros for each in accumulators]).cpu().numpy()
-    columns = (powers[1], first, variance, kurtosis, max_abs, zeros / counts)
+    zeros = [
+        np.zeros(length) if each.zeros is None else each.zeros.cpu().numpy()
+        for each, length in zip(sums, lengths, strict=True)
+    ]
+    columns = (powers[1], first, variance, kurtosis, max_abs, np.concatenate(zeros) / counts)
     stops = list(itertools.accumulate(lengths, initial=0))
     return [EntryStatistics(*(column[start:stop] for column in columns)) for start, stop in itertools.pairwise(stops)]

@@ -1,8 +1,10 @@
 """Gram matrices X = W^T W, one triangle of them, added up over row chunks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
+
+from setol.weights.entries import CACHED_ENTRIES
 
 CHUNK_BYTES = 2**20
 """Size of a float64 row chunk: stays in cache for all that is computed on it, and is small beside any layer."""
@@ -32,14 +34,16 @@ class GramAccumulator:
         """Take in a chunk of shape (slices, rows, columns), whose dtype and device the sum has."""
         n_slices, _, n_cols = rows.shape
         width = _block_width(n_cols, rows.device)
+        first = self._gram is None  # no zeros to start from: they take a tenth of the time of small matrices
         if self._gram is None:
-            if width >= n_cols:  # without zeros to start from, which take a tenth of the time of small matrices
+            if width >= n_cols:
                 self._gram = rows.mT @ rows
                 return
-            self._gram = rows.new_zeros((n_slices, n_cols, n_cols))
+            self._gram = rows.new_empty((n_slices, n_cols, n_cols))
         for start in range(0, n_cols, width):
             stop = min(start + width, n_cols)
-            self._gram[:, start:stop, :stop].baddbmm_(rows[:, :, start:stop].mT, rows[:, :, :stop])
+            block = self._gram[:, start:stop, :stop]
+            block.baddbmm_(rows[:, :, start:stop].mT, rows[:, :, :stop], beta=0 if first else 1)
 
     def eigenvalues(self) -> torch.Tensor:
         """Eigenvalues of each X, shape (slices, columns), ascending, raw scale, on the CPU.
@@ -51,12 +55,16 @@ class GramAccumulator:
         return torch.linalg.eigvalsh(self._gram.mT, UPLO="U").cpu()
 
 
-def float64_row_chunks(matrices: torch.Tensor, device: torch.device | str) -> Iterator[torch.Tensor]:
-    """Yield all rows of a stack of matrices in order, in float64 chunks.
+def float64_row_chunks(
+    matrices: torch.Tensor, device: torch.device | str, visit: Callable[[torch.Tensor], None] | None = None
+) -> Iterator[torch.Tensor]:
+    """Yield all rows of a stack of matrices in order, in float64 chunks, each of which the next may overwrite.
 
     Args:
         matrices: Shape (slices, rows, columns), any real dtype and strides.
         device: Where the chunks are put.
+        visit: Is given all entries of a chunk before it is yielded, in pieces of shape (slices, rows, columns) or
+            (slices, columns, rows), as they lie in memory: each as soon as it is widened, while the cache holds it.
 
     Yields:
         Chunks of shape (slices, some rows, columns), contiguous by rows or, where the matrices lie so in memory,
@@ -68,9 +76,14 @@ def float64_row_chunks(matrices: torch.Tensor, device: torch.device | str) -> It
     chunk_bytes = max(CHUNK_BYTES, min(ROWS * row_bytes, LARGEST_CHUNK_BYTES)) if on_cpu else GPU_CHUNK_BYTES
     step = max(1, chunk_bytes // row_bytes)
     by_columns = lies_by_columns(matrices)
+    chunk: torch.Tensor | None = None
     for start in range(0, n_rows, step):
-        part = matrices[:, start : start + step]
-        yield _float64(part.mT, device).mT if by_columns else _float64(part, device)
+        part = matrices[:, start : start + step].to(device)  # what travels is as narrow as the weights are
+        part = part.mT if by_columns else part
+        if chunk is None or chunk.shape != part.shape:
+            chunk = torch.empty(part.shape, dtype=torch.float64, device=part.device)
+        _widen(part, chunk, visit)
+        yield chunk.mT if by_columns else chunk
 
 
 def lies_by_columns(matrices: torch.Tensor) -> bool:
@@ -78,9 +91,16 @@ def lies_by_columns(matrices: torch.Tensor) -> bool:
     return matrices.stride(1) == 1 and matrices.stride(2) > 1
 
 
-def _float64(part: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    """Widened where it is put: what travels to a device is as narrow as the weights are."""
-    return part.to(device).to(dtype=torch.float64, memory_format=torch.contiguous_format).contiguous()
+def _widen(part: torch.Tensor, wide: torch.Tensor, visit: Callable[[torch.Tensor], None] | None) -> None:
+    """Copy a part of the matrices into float64, on a CPU piece by piece where somebody looks at them."""
+    n_pieces = -(-part.numel() // CACHED_ENTRIES) if part.device.type == "cpu" else 1
+    if visit is None or n_pieces == 1:
+        wide.copy_(part)
+        if visit is not None:
+            visit(wide)
+        return
+    for wide_piece, piece in zip(wide.chunk(n_pieces, dim=1), part.chunk(n_pieces, dim=1), strict=True):
+        visit(wide_piece.copy_(piece))
 
 
 def _block_width(n_cols: int, device: torch.device) -> int:

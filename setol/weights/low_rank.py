@@ -95,7 +95,7 @@ def decompose_update(B: torch.Tensor, A: torch.Tensor, *, scale: float = 1.0) ->
     if isinstance(found, Reason):
         return found
     right = A.to(device=B.device, dtype=torch.float64) * scale
-    entries = EntryAccumulator(len(B), B.device)
+    entries = EntryAccumulator()
     step = max(1, CHUNK_BYTES // (8 * right.shape[0] * right.shape[2]))
     for rows in B.split(step, dim=1):
         entries.add(rows.to(torch.float64) @ right)

@@ -41,8 +41,8 @@ def decompose_float32(matrices: torch.Tensor, *, device: torch.device | str = "c
     check_stack(matrices)
     if matrices.shape[1] < matrices.shape[2]:
         matrices = matrices.mT
-    n_slices, n_rows, n_cols = matrices.shape
-    entries = EntryAccumulator(n_slices, device)
+    _, n_rows, n_cols = matrices.shape
+    entries = EntryAccumulator()
     for rows in float64_row_chunks(matrices, device):
         entries.add(rows)
     statistics = entries.statistics()

@@ -88,11 +88,30 @@ def test_chunks_are_all_rows_in_order_contiguous_and_float64(monkeypatch, rows_a
     stack = stack if by_columns else stack.contiguous()
     monkeypatch.setattr(gram, "ROWS", 1)
     monkeypatch.setattr(gram, "CHUNK_BYTES", rows_at_once * 8 * 2 * 5)
-    chunks = list(gram.float64_row_chunks(stack, "cpu"))
+    chunks = [chunk.clone() for chunk in gram.float64_row_chunks(stack, "cpu")]
     assert len(chunks) == -(-30 // min(rows_at_once, 30))
     assert all((chunk.mT if by_columns else chunk).is_contiguous() for chunk in chunks)
     assert {chunk.dtype for chunk in chunks} == {torch.float64}
     assert torch.equal(torch.cat(chunks, dim=1), stack.to(torch.float64))
+
+
+@pytest.mark.parametrize("cached_entries", [1, 64, 2**16])
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_all_entries_of_a_chunk_are_visited_before_it_is_yielded(monkeypatch, cached_entries, by_columns):
+    stack = gaussian((2, 5, 30), seed=3, dtype=torch.float32).mT
+    stack = stack if by_columns else stack.contiguous()
+    monkeypatch.setattr(gram, "CACHED_ENTRIES", cached_entries)
+    monkeypatch.setattr(gram, "ROWS", 1)
+    monkeypatch.setattr(gram, "CHUNK_BYTES", 7 * 8 * 2 * 5)
+    visited: list[torch.Tensor] = []
+    start = 0
+    for chunk in gram.float64_row_chunks(stack, "cpu", lambda piece: visited.append(piece.clone())):
+        seen = torch.cat([piece.mT if by_columns else piece for piece in visited], dim=2 if by_columns else 1)
+        assert torch.equal(seen, stack[:, start : start + chunk.shape[1]].double())
+        assert max(piece.numel() for piece in visited) <= max(cached_entries, 2 * 7)
+        start += chunk.shape[1]
+        visited.clear()
+    assert start == 30
 
 
 @pytest.mark.parametrize(("out", "into"), [(24, 10), (10, 24)])
