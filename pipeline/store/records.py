@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, is_
 from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -258,4 +259,4 @@ def table_of(rows: Sequence[SpectrumRow] | Sequence[LayerRow] | Sequence[Attempt
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Half of the columns of most tables are empty, which is faster to see than to convert."""
-    return pa.nulls(len(values), kind) if all(value is None for value in values) else pa.array(values, kind)
+    return pa.nulls(len(values), kind) if all(map(is_, values, repeat(None))) else pa.array(values, kind)
