@@ -18,8 +18,12 @@ A number that does not hang on what is free as long as that is plenty: the same 
 so the same bits.
 """
 
-CPU_WINDOW_BYTES = 2**22
-"""Bytes of matrices had at once on a CPU: many small ones, whose statistics and rows are then made in one go."""
+CPU_WINDOW_BYTES = 2**24
+"""Bytes of matrices had at once on a CPU: their products, eigenvalues and rows are then made in one go each.
+
+Four matrices of 768 columns take 0.98 of the time that two at once take. Gram matrices have no more entries than the
+matrices, so those of a window take 32 MiB where weights are float32, 64 where they are bfloat16.
+"""
 
 T = TypeVar("T")
 
