@@ -7,6 +7,8 @@ from checkpoints.errors import CheckpointError
 
 _ZIP, _PICKLE = b"PK", b"\x80"
 _SHOWN = 16
+_READ = 80
+_GIT_LFS = b"version https://git-lfs.github.com/spec/"
 
 _PROGRAMS = {
     "constants.pkl": ("a TorchScript archive", "torch.jit.load"),
@@ -17,6 +19,31 @@ _PROGRAMS = {
 """Entries that only a program has, which `torch.save` never writes, and how each is loaded."""
 
 
+def kind_of(path: Path) -> str:
+    """What a weight file is called in messages."""
+    return "safetensors file" if path.suffix.lower() == ".safetensors" else "checkpoint"
+
+
+def refuse_stand_ins(path: Path) -> None:
+    """Refuse what servers and git leave in the place of a file: a page that says why, or a pointer to it.
+
+    Raises:
+        CheckpointError: It is a web page, or a pointer of Git LFS.
+    """
+    first = _start(path, _READ).lstrip()
+    if first.startswith(_GIT_LFS):
+        raise CheckpointError(
+            f"{path.name} is a pointer of Git LFS: its weights were not fetched with the repository. "
+            "Run `git lfs pull` there."
+        )
+    if first.startswith(b"<"):
+        begins = first.split(b">")[0].decode(errors="replace") + ">"
+        raise CheckpointError(
+            f"damaged {kind_of(path)} {path.name}: it starts with {begins!r}, so it is a web page. "
+            "Open it to see what the server said, and fetch it again."
+        )
+
+
 def refuse_other_starts(path: Path) -> None:
     """Refuse a file that starts with neither of the two formats of `torch.save`.
 
@@ -25,8 +52,7 @@ def refuse_other_starts(path: Path) -> None:
     Raises:
         CheckpointError: It is a text, an image, or anything else that torch did not write.
     """
-    with path.open("rb") as file:
-        first = file.read(_SHOWN)
+    first = _start(path, _SHOWN)
     if not first.startswith((_ZIP, _PICKLE)):
         raise CheckpointError(
             f"damaged checkpoint {path.name}: it starts with {first!r}, so it is no torch file: those start with "
@@ -50,3 +76,8 @@ def refuse_programs(path: Path) -> None:
                 f"with code is not opened. Where you trust it, load it yourself with {load} and save its "
                 "state_dict() as safetensors."
             )
+
+
+def _start(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(n_bytes)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from checkpoints.errors import CheckpointError
 from checkpoints.limits import MEMORY_TO_OPEN, bounded_memory, refuse_compressed, refuse_overgrown
 from checkpoints.names import natural_order
-from checkpoints.not_weights import refuse_other_starts, refuse_programs
+from checkpoints.not_weights import kind_of, refuse_other_starts, refuse_programs, refuse_stand_ins
 from checkpoints.safetensors_header import torch_dtype
 from checkpoints.tensors import Checkpoint, TensorHeader
 
@@ -53,31 +53,15 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"no such file: {path}. Check the path; relative ones start at {Path.cwd()}.")
     if path.stat().st_size == 0:
-        raise CheckpointError(f"damaged {_kind(path)} {path.name}: it is empty (0 bytes); fetch it again.")
+        raise CheckpointError(f"damaged {kind_of(path)} {path.name}: it is empty (0 bytes); fetch it again.")
     if path.suffix.lower() not in SUFFIXES:
         raise CheckpointError(f"cannot read {path.name}: need one of {', '.join(SUFFIXES)}. {advice_on(path)}")
-    _refuse_markup(path)
+    refuse_stand_ins(path)
     if path.suffix.lower() == ".safetensors":
         return SafetensorsFile(path)
     refuse_other_starts(path)
     found = _unpickle(path)
     return StateDict(found.tensors, found.remarks)
-
-
-def _kind(path: Path) -> str:
-    return "safetensors file" if path.suffix.lower() == ".safetensors" else "checkpoint"
-
-
-def _refuse_markup(path: Path) -> None:
-    """Refuse what a server sends in the place of a file: a page that says why."""
-    with path.open("rb") as file:
-        first = file.read(80).lstrip()
-    if first.startswith(b"<"):
-        begins = first.split(b">")[0].decode(errors="replace") + ">"
-        raise CheckpointError(
-            f"damaged {_kind(path)} {path.name}: it starts with {begins!r}, so it is a web page. "
-            "Open it to see what the server said, and fetch it again."
-        )
 
 
 def advice_on(path: Path) -> str:

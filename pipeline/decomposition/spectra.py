@@ -11,6 +11,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from catalogs import WeightFile
+from catalogs.names import counted
 from catalogs.plain import plain_text
 from checkpoints.base import Base
 from checkpoints.errors import CheckpointError
@@ -18,6 +19,7 @@ from checkpoints.layout import lay_out
 from checkpoints.matrices import find_tied
 from checkpoints.open import StateDict
 from checkpoints.parts import NO_FACTS, Facts, Part, TensorLayout
+from checkpoints.quantized import FLOAT8
 from checkpoints.tensors import Checkpoint
 from pipeline.decomposition.decomposer import CoarseFloat32, Decomposer
 from pipeline.decomposition.extras import extra_columns
@@ -87,7 +89,7 @@ def file_spectra(
         tied = {name: original for name, original in tied.items() if base.holds_as_one(name, original)}
     own = [layout for layout in layouts if layout.header.name not in tied]
     decomposer = Decomposer(device, options.precision if base is None else "float64")
-    remarks = checkpoint.remarks if isinstance(checkpoint, StateDict) else ()
+    remarks = (*(checkpoint.remarks if isinstance(checkpoint, StateDict) else ()), *_told_of_codes(layouts))
     try:
         decomposed = _decomposed_rows(file, checkpoint, own, options, base, decomposer)
     except CoarseFloat32 as error:
@@ -118,6 +120,17 @@ def spectra_table(
 ) -> pa.Table:
     """The table of `file_spectra`, for those who do not ask how it was made."""
     return file_spectra(file, checkpoint, device, facts, options, base).table
+
+
+def _told_of_codes(layouts: Sequence[TensorLayout]) -> tuple[str, ...]:
+    """A remark where weights may be codes whose scales are elsewhere."""
+    bare = [each.header for each in layouts if each.parts and each.scaled is None and each.header.dtype in FLOAT8]
+    if not bare:
+        return ()
+    return (
+        f"{counted(len(bare), 'tensor')} of 8-bit floats without scales ({bare[0].name} first), taken as the weights. "
+        "If their scales are kept elsewhere, norms are not those of the weights; nor is alpha where a tensor has many.",
+    )
 
 
 def refuse_adapter(file: WeightFile, layouts: Sequence[TensorLayout]) -> None:

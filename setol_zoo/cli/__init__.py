@@ -4,6 +4,8 @@ from importlib import import_module
 
 import click
 
+from setol_zoo.cli.group import NamingGroup
+
 COMMANDS = {
     "analyze": "Spectra and metrics of one or a few models, as a table.",
     "plan": "What a run would do, and what it would cost; computes nothing.",
@@ -27,7 +29,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(NamingGroup):
     """A group whose commands are the modules of this package that bear their names."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -41,29 +43,19 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"setol_zoo.cli.{cmd_name}").command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; for an unknown one, name the nearest."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise click.UsageError(_unknown(args[0]), ctx)
-        return super().resolve_command(ctx, args)
+    def unknown(self, typed: str, ctx: click.Context) -> str:
+        """The message for a command that is not known; for the name of a view, how to ask for that."""
+        from analysis.opening.results import VIEWS
+
+        message = super().unknown(typed, ctx)
+        if typed not in VIEWS:
+            return message
+        return f'{message}; {typed} is a view of results: setol sql "SELECT * FROM {typed}"'
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-def _unknown(typed: str) -> str:
-    """The message for a command that is not known: all there are; for the name of a view, how to ask for that."""
-    from analysis.opening.results import VIEWS
-    from catalogs.names import unknown_name
-
-    message = unknown_name("command", typed, COMMANDS, few=len(COMMANDS))
-    if typed not in VIEWS:
-        return message
-    return f'{message}; {typed} is a view of results: setol sql "SELECT * FROM {typed}"'
 
 
 BEGIN = """\b

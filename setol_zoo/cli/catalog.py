@@ -8,6 +8,7 @@ import click
 
 from setol_zoo.cli.common import json_option, next_command, reports_user_errors
 from setol_zoo.cli.completion import complete_catalog, complete_score_part
+from setol_zoo.cli.group import NamingGroup
 
 if TYPE_CHECKING:
     from catalogs import Catalog, WeightFile
@@ -18,7 +19,7 @@ MOST_SHOWN = 40
 _MOST_DATASETS = 10
 
 
-@click.group("catalog", short_help="List, show or check catalogs of models.")
+@click.group("catalog", cls=NamingGroup, short_help="List, show or check catalogs of models.")
 def command() -> None:
     """Catalogs of models: which there are, what is in one, whether your own is in order."""
 

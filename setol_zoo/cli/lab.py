@@ -2,12 +2,13 @@
 
 import click
 
+from setol_zoo.cli.group import NamingGroup
 from setol_zoo.cli.lab_list import list_experiments
 from setol_zoo.cli.lab_report import report
 from setol_zoo.cli.lab_run import run
 
 
-@click.group("lab", short_help="Train networks, and hold the theory's claims against them.")
+@click.group("lab", cls=NamingGroup, short_help="Train networks, and hold the theory's claims against them.")
 def command() -> None:
     """The experiments that the theory was tried on, made again.
 

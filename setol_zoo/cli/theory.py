@@ -2,13 +2,14 @@
 
 import click
 
+from setol_zoo.cli.group import NamingGroup
 from setol_zoo.cli.theory_curve import curve
 from setol_zoo.cli.theory_features import features
 from setol_zoo.cli.theory_select import select
 from setol_zoo.cli.theory_spectrum import spectrum
 
 
-@click.group("theory", short_help="Learning curves of wide networks, from field theory.")
+@click.group("theory", cls=NamingGroup, short_help="Learning curves of wide networks, from field theory.")
 def command() -> None:
     """How the error of an infinitely wide network falls with the number of examples, without training one.
 

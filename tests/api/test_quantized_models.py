@@ -43,6 +43,13 @@ def test_in_memory_and_from_a_file_as_the_weights_that_they_stand_for(tensors, f
         assert list(found.skipped["reason"]) == ["scales"]
 
 
+def test_a_remark_tells_of_8_bit_floats_without_scales(tensors, files):
+    codes = {name: tensors[name] for name in ("fc.weight", "other.weight")}
+    (remark,) = zoo.analyze(codes).remarks
+    assert remark.startswith("1 tensor of 8-bit floats without scales (fc.weight first), taken as the weights.")
+    assert not any(zoo.analyze(model).remarks for model in (tensors, *files))
+
+
 def test_compared_with_the_weights_that_they_stand_for_nothing_differs(files):
     for one, other in (files, files[::-1]):
         found = zoo.distance(one, base=other)

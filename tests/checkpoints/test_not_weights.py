@@ -83,6 +83,15 @@ def test_what_torch_did_not_write_is_no_torch_file(tmp_path, content, suffix):
         open_checkpoint(tmp_path / f"text{suffix}")
 
 
+@pytest.mark.parametrize("name", ["m.safetensors", "pytorch_model.bin", "m.pt"])
+def test_a_pointer_of_git_lfs_is_told_as_one(tmp_path, name):
+    """Three lines, as the specification of Git LFS gives them."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize 12345\n"
+    (tmp_path / name).write_text(pointer)
+    with pytest.raises(CheckpointError, match=rf"^{name} is a pointer of Git LFS: .*`git lfs pull`"):
+        open_checkpoint(tmp_path / name)
+
+
 def test_a_pickle_that_misses_an_entry_is_told_in_words(tmp_path):
     """BINGET of a memo entry that was never put: a KeyError of the number."""
     content = b"\x80\x02h\x65."

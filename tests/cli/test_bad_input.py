@@ -158,6 +158,20 @@ def test_an_unknown_command_is_told_all_there_are():
         assert run.stderr.endswith(expected), run.stderr
 
 
+@pytest.mark.parametrize(
+    ("group", "typed", "expected"),
+    [
+        ("catalog", "lst", "unknown command 'lst'; nearest: list; known: check, list, show"),
+        ("lab", "rnu", "unknown command 'rnu'; nearest: run; known: list, report, run"),
+        ("theory", "xyzzy", "unknown command 'xyzzy'; known: curve, features, select, spectrum"),
+    ],
+)
+def test_an_unknown_command_of_a_group_is_told_all_of_the_group(group, typed, expected):
+    run = setol(group, typed)
+    assert run.exit_code == 2
+    assert run.stderr.endswith(f"{expected}\n"), run.stderr
+
+
 def test_results_inside_the_default_folder_are_offered(good, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert setol("run", good, "--results", "results/mine", "--executor", "serial").exit_code == 0
