@@ -18,11 +18,10 @@ A number that does not hang on what is free as long as that is plenty: the same 
 so the same bits.
 """
 
-CPU_WINDOW_BYTES = 2**24
-"""Bytes of matrices had at once on a CPU: their products, eigenvalues and rows are then made in one go each.
+CPU_WINDOW_BYTES = 2**25
+"""Float64 bytes of matrices had at once on a CPU: their products, eigenvalues and rows are then made in one go each.
 
-Four matrices of 768 columns take 0.98 of the time that two at once take. Gram matrices have no more entries than the
-matrices, so those of a window take 32 MiB where weights are float32, 64 where they are bfloat16.
+Eight square matrices of 768 columns take 0.98 of the time that two at once take.
 """
 
 T = TypeVar("T")
@@ -36,14 +35,14 @@ class Decomposer:
     """Decomposes the matrices of one file and remembers what the log should say.
 
     Small matrices of one shape share calls: on a GPU all that fit a batch, on a CPU those that a core's cache holds
-    together, which keep their bits. Where the GPU's memory ends, batches are halved, and a matrix
-    that does not fit alone is decomposed on the CPU.
+    together. Where the GPU's memory ends, batches are halved, and a matrix that does not fit alone is decomposed on
+    the CPU.
 
     Attributes:
         device: torch device.
         precision: `float64`, or `float32` with a check: the first matrix of every shape is decomposed in float64 too.
         deviation: Largest error of an eigenvalue that the check found, as a share of the largest; None before.
-        window_bytes: Bytes of matrices worth having at once.
+        window_bytes: Float64 bytes of matrices worth having at once.
     """
 
     def __init__(self, device: str, precision: str) -> None:
@@ -51,7 +50,7 @@ class Decomposer:
         self.precision = precision
         self.deviation: float | None = None
         self._batch_bytes = batch_bytes(device)
-        self.window_bytes = self._batch_bytes or CPU_WINDOW_BYTES
+        self.window_bytes = CPU_WINDOW_BYTES if self._batch_bytes is None else 2 * self._batch_bytes  # of float32
         self._checked: set[torch.Size] = set()
         self._halved = 0
         self._on_cpu = 0
@@ -132,7 +131,7 @@ class Decomposer:
 
 
 def batch_bytes(device: str) -> int | None:
-    """Bytes of a batch on a GPU, a quarter of what is free; None on a CPU, where each matrix stands alone."""
+    """Bytes of a batch on a GPU, a quarter of what is free; None on a CPU, where caches say what goes together."""
     if torch.device(device).type == "cpu":
         return None
     free, _ = torch.cuda.mem_get_info(device)

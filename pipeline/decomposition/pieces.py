@@ -51,12 +51,15 @@ def pieces_of(checkpoint: Checkpoint, layouts: Sequence[TensorLayout], base: Bas
 
 
 def windows(pieces: Iterator[Piece], least_bytes: int) -> Iterator[list[Piece]]:
-    """Gather pieces until so many bytes of matrices are together; with 1, each matrix alone."""
+    """Gather pieces until their entries take so many bytes in float64; with 1, each matrix alone.
+
+    In whatever format the weights are, their float64 Gram matrices take no more than that and the last piece's.
+    """
     window: list[Piece] = []
     used = 0
     for piece in pieces:
         window.append(piece)
-        used += 0 if isinstance(piece.matrices, Reason) else piece.matrices.nbytes
+        used += 0 if isinstance(piece.matrices, Reason) else 8 * piece.matrices.numel()
         if used >= least_bytes:
             yield window
             window, used = [], 0

@@ -45,6 +45,9 @@ _TYPICAL_MATRICES = 32
 _CHUNK_BYTES = 3 * 4 * 2**20
 """Row chunks that are in memory at a time."""
 
+WINDOW_BYTES = 2**25
+"""Most bytes of Gram matrices beside those of the largest stack: what a CPU decomposes at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class MatrixWork:
@@ -77,7 +80,12 @@ class MatrixWork:
     @property
     def memory(self) -> int:
         """Bytes held at the peak: the float64 Gram matrices, a work copy, and row chunks. The weights are mapped."""
-        return 2 * 8 * self.n_slices * self.n_cols**2 + _CHUNK_BYTES
+        return 2 * self.gram_bytes + _CHUNK_BYTES
+
+    @property
+    def gram_bytes(self) -> int:
+        """Bytes of the float64 Gram matrices."""
+        return 8 * self.n_slices * self.n_cols**2
 
     @property
     def seconds(self) -> float:
@@ -102,6 +110,7 @@ class Estimate:
         seconds: Seconds of one thread, without fetching. Tied tensors, which only their values show, are counted, but
             not where the spectra are there.
         n_evals: Eigenvalues that there will be.
+        gram_bytes_beside: Bytes of the float64 Gram matrices of all other stacks.
     """
 
     n_tensors: int
@@ -113,11 +122,13 @@ class Estimate:
     largest: MatrixWork | None
     seconds: float
     n_evals: int = 0
+    gram_bytes_beside: int = 0
 
     @property
     def memory(self) -> int:
         """Anonymous bytes of the process at the peak, itself included. Weights are mapped, and not in it."""
-        return PROCESS_MEMORY + (self.largest.memory if self.largest else 0)
+        largest = self.largest.memory if self.largest else 0
+        return PROCESS_MEMORY + largest + min(WINDOW_BYTES, self.gram_bytes_beside)
 
     @property
     def stored_bytes(self) -> int:
@@ -191,6 +202,7 @@ def estimate(layouts: Sequence[TensorLayout]) -> Estimate:
         layouts: One for every tensor of it.
     """
     works = [matrix_work(layout, part) for layout in layouts for part in layout.parts]
+    largest = _largest(works)
     return Estimate(
         n_tensors=len(layouts),
         n_params=sum(layout.header.n_params for layout in layouts),
@@ -198,10 +210,15 @@ def estimate(layouts: Sequence[TensorLayout]) -> Estimate:
         skipped=dict(Counter(layout.reason.value for layout in layouts if layout.reason)),
         gram_flops=sum(work.gram_flops for work in works),
         eigen_flops=sum(work.eigen_flops for work in works),
-        largest=max(works, key=lambda work: (work.memory, work.gram_flops), default=None),
+        largest=largest,
         seconds=sum(work.seconds for work in works),
         n_evals=sum(work.n_slices * work.n_cols for work in works),
+        gram_bytes_beside=sum(work.gram_bytes for work in works) - (largest.gram_bytes if largest else 0),
     )
+
+
+def _largest(works: Sequence[MatrixWork]) -> MatrixWork | None:
+    return max(works, key=lambda work: (work.memory, work.gram_flops), default=None)
 
 
 REFIT_COLUMNS = ("tensor", "layer", "part", "kind", "role", "reason", "n_params", "n_slices", "n_rows", "n_cols")
@@ -233,6 +250,6 @@ def estimate_refit(spectra: pa.Table) -> Estimate:
         skipped=dict(Counter(row["reason"] for row in rows if row["role"] == "skipped")),
         gram_flops=0,
         eigen_flops=0,
-        largest=max(works, key=lambda work: (work.memory, work.gram_flops), default=None),
+        largest=_largest(works),
         seconds=SECONDS_PER_MATRIX * len(works),
     )

@@ -65,7 +65,10 @@ def decompose(matrices: torch.Tensor, *, device: torch.device | str = "cpu") -> 
 def decompose_each(
     stacks: Iterable[torch.Tensor], *, device: torch.device | str = "cpu"
 ) -> list[Decomposition | Reason]:
-    """What `decompose` gives of each of several stacks, bit for bit; small ones of one shape share their calls.
+    """What `decompose` gives of each of several stacks; small ones of one shape share their calls.
+
+    Statistics of entries are the same to the last bit. So are eigenvalues with one thread, if there are two columns
+    or more; BLAS cuts the products of few long columns among several threads, which moves their last digits.
 
     Memory: the M x M float64 matrices of all slices of all stacks at once, beside what `decompose` takes.
 
@@ -109,17 +112,14 @@ def apart(
     return [whole.part(slice(start, stop)) for start, stop in itertools.pairwise(stops)]
 
 
-def decompose_chunks(
-    chunks: Iterable[torch.Tensor], shape: Sequence[int], device: torch.device | str
-) -> Decomposition | Reason:
+def decompose_chunks(chunks: Iterable[torch.Tensor], shape: Sequence[int]) -> Decomposition | Reason:
     """Squared singular values and entry statistics of a stack that is seen only row chunk by row chunk.
 
     Memory: one M x M float64 matrix a slice and its work copy, beside the chunks.
 
     Args:
-        chunks: All rows in order, float64, on the device; each contiguous by rows or by columns.
+        chunks: All rows in order, float64, each contiguous by rows or by columns; computed where they are.
         shape: Of the whole stack, (slices, N, M) with N >= M.
-        device: Where the products and the eigenvalues are computed.
 
     Returns:
         The decomposition, or `Reason.NON_FINITE` where entries are NaN, infinite, or too large to square.
@@ -157,7 +157,7 @@ def _upright(matrices: torch.Tensor) -> torch.Tensor:
 def _small_together(stacks: Sequence[torch.Tensor]) -> list[list[int]]:
     """Indices of the stacks, those of one shape and order in memory together as far as a core's cache holds them.
 
-    None of these is cut, neither its rows nor its columns nor its sums: each keeps its bits.
+    None of these is cut, neither its rows nor its columns nor its sums: with one thread each keeps its bits.
     """
     batches: list[list[int]] = []
     latest: dict[tuple[Any, ...], tuple[list[int], int]] = {}
@@ -184,7 +184,7 @@ def _products(matrices: torch.Tensor, device: torch.device | str) -> _Products:
 
 
 def _products_of_chunks(chunks: Iterable[torch.Tensor], entries: EntryAccumulator, shape: Sequence[int]) -> _Products:
-    """Add up chunks, of which the entries are taken in when they are yielded."""
+    """Add up the products of chunks; whoever yields a chunk has taken in its entries."""
     gram = GramAccumulator()
     for rows in chunks:
         gram.add(rows)
@@ -194,7 +194,8 @@ def _products_of_chunks(chunks: Iterable[torch.Tensor], entries: EntryAccumulato
 def _solved(products: Sequence[_Products]) -> list[Decomposition | Reason]:
     """The decompositions of several stacks, one kind of work after the other.
 
-    The solver drives all other code out of a core's cache: between two of its calls, that takes twice as long.
+    The solver drives all else out of a core's cache: products and statistics that come between two of its calls take
+    twice as long.
     """
     finite = [each for each in products if each.sums.finite]
     evals = [each.gram.eigenvalues().numpy() for each in finite]

@@ -28,4 +28,4 @@ def decompose_difference(matrices: torch.Tensor, base: torch.Tensor) -> Decompos
     if matrices.shape[1] < matrices.shape[2]:
         matrices, base = matrices.mT, base.mT
     changes = (rows - base_rows for rows, base_rows in paired_row_chunks(matrices, base))
-    return decompose_chunks(changes, matrices.shape, matrices.device)
+    return decompose_chunks(changes, matrices.shape)

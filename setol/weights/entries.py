@@ -84,7 +84,11 @@ class EntryAccumulator:
         self._count = 0
 
     def add(self, rows: torch.Tensor) -> None:
-        """Take in a float64 chunk of shape (slices, rows, columns), each slice contiguous by rows or by columns."""
+        """Take in float64 entries of shape (slices, rows, columns) or (slices, columns, rows): order tells nothing.
+
+        Args:
+            rows: Each slice contiguous, its last axis or the one before it running fastest.
+        """
         flat = (rows if rows.stride(2) == 1 else rows.mT).flatten(1)
         step = max(1, CACHED_ENTRIES // flat.shape[0]) if rows.device.type == "cpu" else flat.shape[1]
         for entries in flat.split(step, dim=1) if step < flat.shape[1] else (flat,):
@@ -99,7 +103,7 @@ class EntryAccumulator:
         self._count += flat.shape[1]
 
     def _take(self, max_square: torch.Tensor, powers: tuple[torch.Tensor, ...]) -> None:
-        """Add in place: a small tensor kept of every piece lies where the next piece's squares would fit."""
+        """Add in place: new totals would lie where the squares were, and the next squares need memory elsewhere."""
         if not self._powers:
             self._powers, self._max_square = powers, max_square
             return
@@ -108,7 +112,7 @@ class EntryAccumulator:
         torch.maximum(self._max_square, max_square, out=self._max_square)
 
     def sums(self) -> PowerSums:
-        """Sums over all chunks taken in so far, one at least; chunks taken in later add to the same tensors."""
+        """Sums over all chunks, one at least, after the last of them: tensors that `add` would change."""
         return PowerSums(self._powers, self._max_square, self._zeros, self._count)
 
     def statistics(self) -> EntryStatistics:

@@ -34,12 +34,14 @@ class GramAccumulator:
         """Take in a chunk of shape (slices, rows, columns), whose dtype and device the sum has."""
         n_slices, _, n_cols = rows.shape
         width = _block_width(n_cols, rows.device)
-        first = self._gram is None  # no zeros to start from: they take a tenth of the time of small matrices
+        first = self._gram is None
         if self._gram is None:
             if width >= n_cols:
                 self._gram = rows.mT @ rows
                 return
-            self._gram = rows.new_empty((n_slices, n_cols, n_cols))
+            # On a CPU nothing reads the other triangle, and zeros take a tenth of the time of small matrices.
+            fill = rows.new_empty if rows.device.type == "cpu" else rows.new_zeros
+            self._gram = fill((n_slices, n_cols, n_cols))
         for start in range(0, n_cols, width):
             stop = min(start + width, n_cols)
             block = self._gram[:, start:stop, :stop]
@@ -70,6 +72,7 @@ def float64_row_chunks(
         Chunks of shape (slices, some rows, columns), contiguous by rows or, where the matrices lie so in memory,
         by columns: a copy that turns them over takes as long as the Gram product.
     """
+    matrices = matrices.detach()  # a parameter's too: chunks are written over
     n_slices, n_rows, n_cols = matrices.shape
     row_bytes = 8 * n_slices * n_cols
     on_cpu = torch.device(device).type == "cpu"
@@ -93,14 +96,14 @@ def lies_by_columns(matrices: torch.Tensor) -> bool:
 
 def _widen(part: torch.Tensor, wide: torch.Tensor, visit: Callable[[torch.Tensor], None] | None) -> None:
     """Copy a part of the matrices into float64, on a CPU piece by piece where somebody looks at them."""
-    n_pieces = -(-part.numel() // CACHED_ENTRIES) if part.device.type == "cpu" else 1
-    if visit is None or n_pieces == 1:
+    if visit is None:
         wide.copy_(part)
-        if visit is not None:
-            visit(wide)
-        return
-    for wide_piece, piece in zip(wide.chunk(n_pieces, dim=1), part.chunk(n_pieces, dim=1), strict=True):
-        visit(wide_piece.copy_(piece))
+    elif part.numel() <= CACHED_ENTRIES or part.device.type != "cpu":
+        visit(wide.copy_(part))
+    else:
+        step = max(1, CACHED_ENTRIES * part.shape[1] // part.numel())
+        for wide_piece, piece in zip(wide.split(step, dim=1), part.split(step, dim=1), strict=True):
+            visit(wide_piece.copy_(piece))
 
 
 def _block_width(n_cols: int, device: torch.device) -> int:

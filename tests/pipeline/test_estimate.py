@@ -7,7 +7,8 @@ from checkpoints.layout import lay_out
 from checkpoints.matrices import matrix_stack
 from checkpoints.parts import Cut, Kind, Part, TensorLayout
 from checkpoints.tensors import TensorHeader
-from pipeline.planning.estimate import ENTRIES, SECONDS_PER_MATRIX, MatrixWork, estimate, matrix_work
+from pipeline.decomposition.decomposer import CPU_WINDOW_BYTES
+from pipeline.planning.estimate import ENTRIES, SECONDS_PER_MATRIX, WINDOW_BYTES, MatrixWork, estimate, matrix_work
 
 
 def headers(**shapes: tuple[int, ...]) -> list[TensorHeader]:
@@ -19,6 +20,14 @@ def test_one_matrix_by_hand():
     assert work.gram_flops == 1080  # 30 rows of 36 products, one triangle: half of 2 operations each
     assert work.eigen_flops == 288  # 4/3 of 216
     assert work.memory == 2 * 8 * 36 + 12 * 2**20
+
+
+def test_memory_of_many_small_matrices_counts_what_is_decomposed_at_once():
+    alone, few, many = (
+        estimate(lay_out(headers(**{f"l{i}__weight": (300, 256) for i in range(n)}))) for n in (1, 3, 99)
+    )
+    assert few.memory - alone.memory == 2 * 8 * 256**2
+    assert many.memory - alone.memory == WINDOW_BYTES == CPU_WINDOW_BYTES
 
 
 def test_taps_count_each():

@@ -70,6 +70,7 @@ CASES = {
     "zeros": lambda: {"fc.weight": torch.zeros(2**20, 64).to(torch.float8_e5m2)},
     "zeros but one": lambda: {"fc.weight": zeros_with_an_end(2**20, 64)},
     "8-bit floats": lambda: {"fc.weight": float8(2**20, 64)},
+    "many of 16 bits": lambda: {f"l{i}.weight": randn(1024, 1024).bfloat16() for i in range(WEIGHTS // 2**21)},
     "saved by torch": lambda: {"fc.weight": randn(2**18, 64)},
     "quantized": lambda: {"fc.weight": float8(2**20, 64), "fc.weight_scale_inv": torch.full((2**13, 1), 0.5)},
 }

@@ -95,6 +95,13 @@ def test_chunks_are_all_rows_in_order_contiguous_and_float64(monkeypatch, rows_a
     assert torch.equal(torch.cat(chunks, dim=1), stack.to(torch.float64))
 
 
+def test_parameters_are_decomposed_as_their_values():
+    weight = torch.nn.Parameter(gaussian((600, 400), seed=3, dtype=torch.float32))
+    found, expected = decompose(weight[None]), decompose(weight.detach()[None])
+    assert np.array_equal(found.evals, expected.evals)
+    assert found.entries.frobenius_sq == expected.entries.frobenius_sq
+
+
 @pytest.mark.parametrize("cached_entries", [1, 64, 2**16])
 @pytest.mark.parametrize("by_columns", [False, True])
 def test_all_entries_of_a_chunk_are_visited_before_it_is_yielded(monkeypatch, cached_entries, by_columns):
