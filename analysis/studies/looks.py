@@ -71,7 +71,9 @@ class Selections:
         else:
             known = "this look" if self.looks == 1 else f"the {counted(self.looks, 'look')} that are known of"
             made += f"{known}; other looks are not counted, as only those at results that can be written to are noted"
-        chance = f"; some {self.tests / 20:,.0f} would have p below .05 by chance alone" if self.tests >= 20 else ""
+        chance = (
+            f"; about {self.tests / 20:,.0f} of them would have p below .05 by chance alone" if self.tests >= 20 else ""
+        )
         return f"{made}{chance}."
 
 

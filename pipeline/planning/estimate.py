@@ -46,7 +46,7 @@ _CHUNK_BYTES = 3 * 4 * 2**20
 """Row chunks that are in memory at a time."""
 
 WINDOW_BYTES = 2**25
-"""Most bytes of Gram matrices beside those of the largest stack: what a CPU decomposes at once."""
+"""Float64 bytes of the matrices that a CPU decomposes at once; stacks that come to as much alone end their window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,11 @@ class MatrixWork:
         return 8 * self.n_slices * self.n_cols**2
 
     @property
+    def shares_window(self) -> bool:
+        """Whether its Gram matrices are still held while those of later stacks are made."""
+        return 8 * self.n_slices * self.n_rows * self.n_cols < WINDOW_BYTES
+
+    @property
     def seconds(self) -> float:
         """Seconds of one thread."""
         entries = self.n_slices * self.n_rows * self.n_cols / ENTRIES
@@ -110,7 +115,7 @@ class Estimate:
         seconds: Seconds of one thread, without fetching. Tied tensors, which only their values show, are counted, but
             not where the spectra are there.
         n_evals: Eigenvalues that there will be.
-        gram_bytes_beside: Bytes of the float64 Gram matrices of all other stacks.
+        gram_bytes_beside: Bytes of the float64 Gram matrices of all other stacks that may be held beside it.
     """
 
     n_tensors: int
@@ -213,7 +218,7 @@ def estimate(layouts: Sequence[TensorLayout]) -> Estimate:
         largest=largest,
         seconds=sum(work.seconds for work in works),
         n_evals=sum(work.n_slices * work.n_cols for work in works),
-        gram_bytes_beside=sum(work.gram_bytes for work in works) - (largest.gram_bytes if largest else 0),
+        gram_bytes_beside=sum(work.gram_bytes for work in works if work is not largest and work.shares_window),
     )
 
 

@@ -112,7 +112,7 @@ def test_results_are_the_same_with_looks(rich):
 def test_sentences():
     assert str(Selections(1, 3, noted=True)) == "3 tests in 1 look at these results."
     assert str(Selections(2, 140, noted=True)) == (
-        "140 tests in 2 looks at these results; some 7 would have p below .05 by chance alone."
+        "140 tests in 2 looks at these results; about 7 of them would have p below .05 by chance alone."
     )
     assert str(Selections(1, 1, noted=False)) == (
         "1 test in this look; other looks are not counted, as only those at results that can be written to are noted."

@@ -30,6 +30,11 @@ def test_memory_of_many_small_matrices_counts_what_is_decomposed_at_once():
     assert many.memory - alone.memory == WINDOW_BYTES == CPU_WINDOW_BYTES
 
 
+def test_large_matrices_stand_alone_in_memory():
+    one, three = (estimate(lay_out(headers(**{f"l{i}__weight": (2048, 2048) for i in range(n)}))) for n in (1, 3))
+    assert three.memory == one.memory
+
+
 def test_taps_count_each():
     one, nine = MatrixWork("c", "conv2d", 1, 8, 6), MatrixWork("c", "conv2d", 9, 8, 6)
     assert nine.gram_flops == 9 * one.gram_flops == 9 * 288
