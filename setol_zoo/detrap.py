@@ -157,13 +157,10 @@ class _Removal:
 
 
 def _entry_statistics(stack: "torch.Tensor") -> "EntryStatistics":
-    from setol.weights.entries import EntryAccumulator
+    from setol.weights.entries import entry_statistics
     from setol.weights.gram import float64_row_chunks
 
-    accumulator = EntryAccumulator()
-    for rows in float64_row_chunks(stack, stack.device):
-        accumulator.add(rows)
-    return accumulator.statistics()
+    return entry_statistics(float64_row_chunks(stack, stack.device))
 
 
 def _trap_thetas(entries: "EntryStatistics", n_rows: int, n_cols: int) -> "NDArray[np.float64]":

@@ -13,6 +13,7 @@ from math import isqrt
 import pyarrow as pa
 
 from checkpoints.parts import Part, TensorLayout, squeezed
+from pipeline.decomposition.decomposer import CPU_WINDOW_BYTES
 
 GRAM_FLOPS = 45e9
 """Needed operations of the Gram product per second (two for each multiply-add of one triangle)."""
@@ -44,9 +45,6 @@ _TYPICAL_SIZE = 500_000_000
 _TYPICAL_MATRICES = 32
 _CHUNK_BYTES = 3 * 4 * 2**20
 """Row chunks that are in memory at a time."""
-
-WINDOW_BYTES = 2**25
-"""Float64 bytes of the matrices that a CPU decomposes at once; stacks that come to as much alone end their window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class MatrixWork:
     @property
     def shares_window(self) -> bool:
         """Whether its Gram matrices are still held while those of later stacks are made."""
-        return 8 * self.n_slices * self.n_rows * self.n_cols < WINDOW_BYTES
+        return 8 * self.n_slices * self.n_rows * self.n_cols < CPU_WINDOW_BYTES
 
     @property
     def seconds(self) -> float:
@@ -133,7 +131,7 @@ class Estimate:
     def memory(self) -> int:
         """Anonymous bytes of the process at the peak, itself included. Weights are mapped, and not in it."""
         largest = self.largest.memory if self.largest else 0
-        return PROCESS_MEMORY + largest + min(WINDOW_BYTES, self.gram_bytes_beside)
+        return PROCESS_MEMORY + largest + min(CPU_WINDOW_BYTES, self.gram_bytes_beside)
 
     @property
     def stored_bytes(self) -> int:

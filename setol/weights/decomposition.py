@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from setol.reasons import Reason
-from setol.weights.entries import CACHED_ENTRIES, EntryAccumulator, EntryStatistics, PowerSums, statistics_of_each
+from setol.weights.entries import CACHED_ENTRIES, EntryAccumulator, EntryStatistics, statistics_of_each
 from setol.weights.gram import GramAccumulator, float64_row_chunks, lies_by_columns
 from setol.weights.stack import check_stack
 
@@ -141,12 +141,12 @@ class _Products:
     Attributes:
         shape: Of the stack, (slices, N, M).
         gram: Products of its columns.
-        sums: Sums over its entries.
+        entries: Sums over its entries.
     """
 
     shape: Sequence[int]
     gram: GramAccumulator
-    sums: PowerSums
+    entries: EntryAccumulator
 
 
 def _upright(matrices: torch.Tensor) -> torch.Tensor:
@@ -188,7 +188,7 @@ def _products_of_chunks(chunks: Iterable[torch.Tensor], entries: EntryAccumulato
     gram = GramAccumulator()
     for rows in chunks:
         gram.add(rows)
-    return _Products(shape, gram, entries.sums())
+    return _Products(shape, gram, entries)
 
 
 def _solved(products: Sequence[_Products]) -> list[Decomposition | Reason]:
@@ -197,11 +197,12 @@ def _solved(products: Sequence[_Products]) -> list[Decomposition | Reason]:
     The solver drives all else out of a core's cache: products and statistics that come between two of its calls take
     twice as long.
     """
-    finite = [each for each in products if each.sums.finite]
-    evals = [each.gram.eigenvalues().numpy() for each in finite]
-    statistics = statistics_of_each([each.sums for each in finite])
-    found = map(_decomposition, finite, evals, statistics)
-    return [next(found) if each.sums.finite else Reason.NON_FINITE for each in products]
+    finite = [each.entries.finite for each in products]
+    solvable = list(itertools.compress(products, finite))
+    evals = [each.gram.eigenvalues().numpy() for each in solvable]
+    statistics = statistics_of_each([each.entries for each in solvable])
+    found = map(_decomposition, solvable, evals, statistics)
+    return [next(found) if solved else Reason.NON_FINITE for solved in finite]
 
 
 def _decomposition(products: _Products, evals: NDArray[np.float64], entries: EntryStatistics) -> Decomposition:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,28 +48,6 @@ class EntryStatistics:
         return EntryStatistics(*(column[slices] for column in columns))
 
 
-@dataclass(frozen=True, slots=True)
-class PowerSums:
-    """Sums over the entries of each matrix of a stack, from which its statistics follow.
-
-    Attributes:
-        powers: Sums of x, x^2, x^3, x^4, each of shape (slices,), raw scale.
-        max_square: Largest x^2, shape (slices,).
-        zeros: Entries that are exactly 0, shape (slices,); None where there are none.
-        count: Entries of one matrix.
-    """
-
-    powers: tuple[torch.Tensor, ...]
-    max_square: torch.Tensor
-    zeros: torch.Tensor | None
-    count: int
-
-    @property
-    def finite(self) -> bool:
-        """Whether every entry is finite and the sum of their squares still fits float64."""
-        return math.isfinite(self.powers[1].amax())
-
-
 class EntryAccumulator:
     """Adds up powers of the entries over row chunks of a stack of matrices.
 
@@ -111,24 +89,33 @@ class EntryAccumulator:
             total.add_(power)
         torch.maximum(self._max_square, max_square, out=self._max_square)
 
-    def sums(self) -> PowerSums:
-        """Sums over all chunks, one at least, after the last of them: tensors that `add` would change."""
-        return PowerSums(self._powers, self._max_square, self._zeros, self._count)
-
-    def statistics(self) -> EntryStatistics:
-        """Statistics of all chunks taken in so far, one at least."""
-        (found,) = statistics_of_each([self.sums()])
-        return found
+    @property
+    def finite(self) -> bool:
+        """Whether every entry so far is finite and the sum of their squares still fits float64."""
+        return math.isfinite(self._powers[1].amax())
 
 
-def statistics_of_each(sums: Sequence[PowerSums]) -> list[EntryStatistics]:
-    """Statistics of several stacks, worked out together: a few slices alone take as long as thousands."""
-    if not sums:
+def entry_statistics(chunks: Iterable[torch.Tensor]) -> EntryStatistics:
+    """Statistics of the matrices that one chunk or more make up, each as `EntryAccumulator.add` takes it."""
+    entries = EntryAccumulator()
+    for rows in chunks:
+        entries.add(rows)
+    (found,) = statistics_of_each([entries])
+    return found
+
+
+def statistics_of_each(accumulators: Sequence[EntryAccumulator]) -> list[EntryStatistics]:
+    """Statistics of several stacks, worked out together: a few slices alone take as long as thousands.
+
+    Args:
+        accumulators: One for each stack, each with a chunk at least.
+    """
+    if not accumulators:
         return []
-    lengths = [len(each.max_square) for each in sums]
-    counts = np.repeat([each.count for each in sums], lengths)
-    together = [torch.cat(column) for column in zip(*((*each.powers, each.max_square) for each in sums), strict=True)]
-    *powers, max_square = (column.cpu().numpy() for column in together)
+    lengths = [len(each._max_square) for each in accumulators]
+    counts = np.repeat([each._count for each in accumulators], lengths)
+    sums = zip(*((*each._powers, each._max_square) for each in accumulators), strict=True)
+    *powers, max_square = (torch.cat(column).cpu().numpy() for column in sums)
     with np.errstate(all="ignore"):  # non-finite entries show as such in max_abs
         first, second, third, fourth = np.stack(powers) / counts
         variance = np.maximum(second - first**2, 0.0)
@@ -137,8 +124,8 @@ def statistics_of_each(sums: Sequence[PowerSums]) -> list[EntryStatistics]:
         kurtosis = np.where(resolved, central_fourth / variance**2, np.nan)
         max_abs = np.sqrt(max_square)
     zeros = [
-        np.zeros(length) if each.zeros is None else each.zeros.cpu().numpy()
-        for each, length in zip(sums, lengths, strict=True)
+        np.zeros(length) if each._zeros is None else each._zeros.cpu().numpy()
+        for each, length in zip(accumulators, lengths, strict=True)
     ]
     columns = (powers[1], first, variance, kurtosis, max_abs, np.concatenate(zeros) / counts)
     stops = list(itertools.accumulate(lengths, initial=0))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from setol.errors import SetolError
 from setol.reasons import Reason
 from setol.weights.decomposition import Decomposition, resolution
-from setol.weights.entries import EntryAccumulator
+from setol.weights.entries import entry_statistics
 from setol.weights.gram import CHUNK_BYTES
 from setol.weights.stack import check_stack, frobenius_squares
 
@@ -95,11 +95,8 @@ def decompose_update(B: torch.Tensor, A: torch.Tensor, *, scale: float = 1.0) ->
     if isinstance(found, Reason):
         return found
     right = A.to(device=B.device, dtype=torch.float64) * scale
-    entries = EntryAccumulator()
     step = max(1, CHUNK_BYTES // (8 * right.shape[0] * right.shape[2]))
-    for rows in B.split(step, dim=1):
-        entries.add(rows.to(torch.float64) @ right)
-    statistics = entries.statistics()
+    statistics = entry_statistics(rows.to(torch.float64) @ right for rows in B.split(step, dim=1))
     if not statistics.finite:
         return Reason.NON_FINITE
     return Decomposition(found.n_rows, found.n_cols, found.evals, found.rank, statistics)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from setol.errors import SetolError
 from setol.reasons import Reason
 from setol.weights.decomposition import Decomposition, decompose
-from setol.weights.entries import EntryAccumulator
+from setol.weights.entries import entry_statistics
 from setol.weights.gram import GramAccumulator, float64_row_chunks
 from setol.weights.stack import check_stack
 
@@ -42,10 +42,7 @@ def decompose_float32(matrices: torch.Tensor, *, device: torch.device | str = "c
     if matrices.shape[1] < matrices.shape[2]:
         matrices = matrices.mT
     _, n_rows, n_cols = matrices.shape
-    entries = EntryAccumulator()
-    for rows in float64_row_chunks(matrices, device):
-        entries.add(rows)
-    statistics = entries.statistics()
+    statistics = entry_statistics(float64_row_chunks(matrices, device))
     if not statistics.finite:
         return Reason.NON_FINITE
     norms = torch.from_numpy(np.sqrt(statistics.frobenius_sq)).to(device)[:, None, None]

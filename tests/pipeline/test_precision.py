@@ -131,11 +131,12 @@ def test_a_log_row_without_spectra_says_nothing_of_how_they_were_made(tmp_path):
     assert [row[name] for name in ("device_name", "precision", "float32_deviation")] == [None] * 3
 
 
-@pytest.mark.parametrize("tensors", [network, small_checkpoint])
-def test_float32_is_within_what_it_resolves(tmp_path, tensors):
+@pytest.mark.parametrize(("tensors", "remarks"), [(network, 0), (small_checkpoint, 1)])  # of its 8-bit floats
+def test_float32_is_within_what_it_resolves(tmp_path, tensors, remarks):
     exact = spectra(tensors(), tmp_path)
     found = spectra(tensors(), tmp_path, precision="float32")
     assert (found.precision, found.remarks) == ("float32", exact.remarks)
+    assert len(exact.remarks) == remarks
     assert 0 < found.float32_deviation < 1e-5
     ranks = [table["rank"].combine_chunks() for table in (found.table, exact.table)]
     drop = found.table.schema.get_field_index("rank")
